@@ -1,0 +1,78 @@
+/* collectord/live/collector.h - a running collector: listener, sessions, draining, books, snapshots.
+ *
+ * Used by the daemon and by `heaptap run`, each with its own struct loop; one thread, everything happens inside
+ * loop callbacks.  A session is one executed program that shook hands; it lives until its process dies or executes
+ * another program, is drained a last time, gets its final snapshot, and is then forgotten.
+ * Failures: setting up returns a fault; afterwards a client's fault ends only that client's session, and I/O errors
+ * are counted (collector_errors()) and retried. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "collectord/live/loop.h"
+#include "collectord/profile/fault.h"
+#include "collectord/profile/snapshot.h"
+
+struct collector;
+
+/* What others may know of a session.  Strings are valid during the callback or until the next loop turn. */
+struct session_view {
+	uint64_t id;
+	uint32_t pid, ppid, uid;
+	const char *exe, *cmdline, *allocator; /* labels from the client: escape before printing */
+	uint32_t status;                       /* enum hello_status; not HELLO_ACTIVE: nothing is recorded */
+	bool ended;
+	uint32_t rate;
+	uint64_t elapsed_ns;
+	struct snapshot_values total; /* books so far; fixed point */
+	struct snapshot_audit audit;
+	uint32_t snapshots;         /* written so far */
+	const char *last_snapshot;  /* path below out_dir, "" if none yet */
+};
+
+enum session_change {
+	SESSION_STARTED, /* handshake done */
+	SESSION_SAVED,   /* a snapshot was written completely */
+	SESSION_ENDED,   /* drained, final snapshot on disk (or failed and counted) */
+	SESSION_PASSIVE, /* a client said why nothing will be recorded (view.status) */
+};
+
+struct collector_config {
+	const char *socket_path; /* bound and unlinked by the collector; ignored if listen_fd >= 0 */
+	int listen_fd;           /* -1, or a listening SOCK_SEQPACKET socket (systemd): stays the caller's */
+	const char *out_dir;     /* must exist; snapshots go below it */
+	uint32_t rate;           /* T, 1..ABI_MAX_RATE */
+	uint32_t interval_s;     /* periodic snapshots; 0 = none */
+	uint32_t keep;           /* periodic snapshots kept per session, older ones are removed; 0 = all */
+	uint32_t max_depth;      /* 0 = ABI_DEFAULT_DEPTH */
+	/* Name of the directory below out_dir for this session's snapshots; "" = out_dir itself.  Created 0750 by the
+	 * collector.  NULL: the collector names it "s<id>". */
+	void (*name_session)(const struct session_view *v, char *buf, size_t size, void *arg);
+	void (*on_change)(enum session_change what, const struct session_view *v, void *arg);
+	void *arg;
+};
+
+/* Start listening.  The loop and the config's strings must outlive the collector. */
+int collector_new(struct loop *loop, const struct collector_config *config, struct collector **ret, struct fault *f);
+
+/* Snapshot every session with reason `why`; written asynchronously, announced by SESSION_SAVED. */
+void collector_snapshot_all(struct collector *c, enum snapshot_reason why);
+
+/* Drain everything once, now: for a live status line or before reading views. */
+void collector_drain_all(struct collector *c);
+
+/* Call `fn` for each session alive. */
+void collector_each(struct collector *c, void (*fn)(const struct session_view *v, void *arg), void *arg);
+
+/* Sessions alive or with writes still pending; 0 means everything is on disk. */
+size_t collector_pending(const struct collector *c);
+
+/* I/O errors so far, and a text for the last one ("" if none). */
+uint64_t collector_errors(const struct collector *c, const char **ret_last);
+
+/* Stop accepting, drain, take final snapshots of all sessions (reason EXIT for the dead, ASKED for the living);
+ * collector_pending() then falls to 0 as the loop runs on. */
+void collector_shutdown(struct collector *c);
+
+void collector_free(struct collector *c); /* takes NULL */

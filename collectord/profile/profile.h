@@ -1,0 +1,110 @@
+/* collectord/profile/profile.h - the one profile model that codecs, symbolizer and reports share.
+ *
+ * It mirrors pprof's profile.proto (reference: github.com/google/pprof proto/profile.proto): sample types, samples
+ * that list locations leaf first, locations with lines innermost (inlined) first, functions, mappings, labels.
+ * Values are pre-scaled, never to be unsampled by a reader.
+ * One owner, one thread.  All memory lives in one arena and goes with profile_free(); strings are interned, so
+ * equal strings have equal pointers.  Indices are 0-based; PROFILE_NONE means "none". */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "collectord/profile/fault.h"
+
+#define PROFILE_NONE UINT32_MAX
+
+struct profile_value_type {
+	const char *type, *unit; /* "inuse_space", "bytes" */
+};
+
+struct profile_mapping {
+	uint64_t start, limit, offset; /* run-time range, file offset of start */
+	const char *file, *build_id;   /* build_id in lower-case hex; "" if unknown */
+	bool has_functions, has_filenames, has_line_numbers, has_inline_frames;
+	uint64_t bias; /* heaptap: add to an ELF virtual address; not part of the protobuf */
+};
+
+struct profile_function {
+	const char *name, *system_name; /* shown, mangled */
+	const char *filename;
+	int64_t start_line;
+};
+
+struct profile_line {
+	uint32_t function;
+	int64_t line;
+};
+
+struct profile_location {
+	uint32_t mapping; /* or PROFILE_NONE */
+	uint64_t address; /* inside the call instruction: return address - 1; exact frames as they are */
+	uint32_t n_lines;
+	struct profile_line *lines; /* innermost inlined frame first, the caller last */
+	bool is_folded;
+};
+
+struct profile_label {
+	const char *key;
+	const char *str; /* NULL for a numeric label */
+	int64_t num;
+	const char *unit; /* "" if none */
+};
+
+struct profile_sample {
+	uint32_t n_locations, n_labels;
+	uint32_t *locations; /* leaf first */
+	int64_t *values;     /* one per sample type */
+	double *variance;    /* one per sample type, or NULL: unknown */
+	struct profile_label *labels;
+};
+
+struct profile {
+	struct profile_value_type *sample_types;
+	size_t n_sample_types;
+	struct profile_sample *samples;
+	size_t n_samples;
+	struct profile_mapping *mappings; /* [0] is the main program */
+	size_t n_mappings;
+	struct profile_location *locations;
+	size_t n_locations;
+	struct profile_function *functions;
+	size_t n_functions;
+	const char **comments;
+	size_t n_comments;
+	const char *drop_frames, *keep_frames, *default_sample_type, *doc_url; /* "" if unset */
+	int64_t time_nanos, duration_nanos;
+	struct profile_value_type period_type;
+	int64_t period;
+	struct profile_arena *arena; /* private to profile.c */
+};
+
+/* heaptap's own four sample types, in this order, in every profile made from a snapshot. */
+enum profile_heap_type {
+	PROFILE_ALLOC_OBJECTS,
+	PROFILE_ALLOC_SPACE,
+	PROFILE_INUSE_OBJECTS,
+	PROFILE_INUSE_SPACE,
+	PROFILE_HEAP_TYPES,
+};
+
+struct profile *profile_new(void); /* NULL when out of memory */
+void profile_free(struct profile *p);
+
+/* Builders: append and return the new index, or PROFILE_NONE when out of memory.  Strings are copied (interned). */
+const char *profile_string(struct profile *p, const char *s);
+const char *profile_string_n(struct profile *p, const char *s, size_t n);
+void *profile_alloc(struct profile *p, size_t n, size_t size); /* zeroed, from the arena; NULL = ENOMEM */
+uint32_t profile_add_sample_type(struct profile *p, const char *type, const char *unit);
+uint32_t profile_add_mapping(struct profile *p, const struct profile_mapping *m);
+uint32_t profile_add_function(struct profile *p, const char *name, const char *system_name, const char *filename,
+			      int64_t start_line);                                     /* same four = same index */
+uint32_t profile_add_location(struct profile *p, uint32_t mapping, uint64_t address);  /* same pair = same index */
+uint32_t profile_add_sample(struct profile *p, const uint32_t *locations, uint32_t n); /* values zero */
+
+/* Which sample type a report without a choice uses: default_sample_type if it names one, else the last. */
+size_t profile_default_type(const struct profile *p);
+
+/* Index of sample type `type`, or PROFILE_NONE. */
+uint32_t profile_find_type(const struct profile *p, const char *type);

@@ -1,0 +1,24 @@
+/* collectord/profile/symbolize.h - names for addresses: ELF symbols, DWARF lines and inlines, demangled.
+ *
+ * Works on profiles from snapshots (mappings carry bias and build-id).  A file is believed only if its build-id is
+ * the one the running program had; otherwise the frames keep their addresses and the mapping is marked.  Separate
+ * debug files are found by build-id under /usr/lib/debug.  Slow: never call it on the collector's loop. */
+#pragma once
+
+#include "collectord/profile/profile.h"
+
+struct symbolize_options {
+	const char *debug_path;                               /* elfutils syntax; NULL = its default directories */
+	void (*progress)(size_t done, size_t all, void *arg); /* NULL = silent */
+	void *arg;
+};
+
+/* What was found, for messages. */
+struct symbolize_stats {
+	size_t addresses, named, with_lines;
+	size_t modules, modules_missing, modules_mismatched;
+};
+
+/* Adds functions and lines to every location it can name.  0 or -ENOMEM; an unreadable file is not an error.
+ * Frames without a name stay without lines: reports show the address. */
+int profile_symbolize(struct profile *p, const struct symbolize_options *o, struct symbolize_stats *ret);

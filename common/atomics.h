@@ -1,0 +1,21 @@
+/* common/atomics.h - atomic operations with their order in the name.
+ *
+ * Macros, so that they serve every _Atomic width.  Nothing here is seq_cst: a place that needs it says why.
+ * The letters at uses (A pairs with B, ...) are drawn once, in common/abi.h. */
+#pragma once
+
+#include <stdatomic.h>
+
+#define load_relaxed(p) atomic_load_explicit((p), memory_order_relaxed)
+#define load_acquire(p) atomic_load_explicit((p), memory_order_acquire)
+#define store_relaxed(p, v) atomic_store_explicit((p), (v), memory_order_relaxed)
+#define store_release(p, v) atomic_store_explicit((p), (v), memory_order_release)
+
+#define add_relaxed(p, v) atomic_fetch_add_explicit((p), (v), memory_order_relaxed)
+#define sub_relaxed(p, v) atomic_fetch_sub_explicit((p), (v), memory_order_relaxed)
+
+/* On failure *expected holds what was there, read with acquire. */
+#define cas_acq_rel(p, expected, v) \
+	atomic_compare_exchange_strong_explicit((p), (expected), (v), memory_order_acq_rel, memory_order_acquire)
+#define cas_acquire(p, expected, v) \
+	atomic_compare_exchange_strong_explicit((p), (expected), (v), memory_order_acquire, memory_order_relaxed)

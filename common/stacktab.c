@@ -1,0 +1,89 @@
+/* common/stacktab.c - open addressing over CAS-published slots; see stacktab.h.
+ *
+ * A probe looks at most at PROBES slots: past that the table counts as full, which bounds a sample's cost. */
+#include "common/stacktab.h"
+
+#define PROBES 64u
+
+uint64_t stack_hash(const uint64_t *frames, uint32_t n, uint32_t flags, uint32_t epoch)
+{
+	uint64_t h = stack_hash_begin(epoch, flags);
+
+	while (n)
+		h = stack_hash_frame(h, frames[--n]);
+	return h;
+}
+
+static bool same_stack(const uint64_t *entry, const uint64_t *frames, uint32_t n, uint64_t word)
+{
+	if (entry[0] != word)
+		return false;
+	for (uint32_t i = 0; i < n; i++)
+		if (entry[1 + i] != frames[i])
+			return false;
+	return true;
+}
+
+/* Take n + 1 words of the arena and write the stack there; 0 when it is full. */
+static uint32_t append(const struct abi_region *r, const uint64_t *frames, uint32_t n, uint64_t word)
+{
+	uint64_t off;
+
+	/* Look before taking, so that a full arena's cursor does not creep towards wrapping. */
+	if (load_relaxed(&r->cursors->words) + n + 1 > r->geo.stack_words)
+		return 0;
+	off = add_relaxed(&r->cursors->words, n + 1);
+	if (off == 0 || off > r->geo.stack_words || r->geo.stack_words - off < n + 1)
+		return 0;
+	r->words[off] = word;
+	for (uint32_t i = 0; i < n; i++)
+		r->words[off + 1 + i] = frames[i];
+	return (uint32_t)off;
+}
+
+uint32_t stack_intern(const struct abi_region *r, const uint64_t *frames, uint32_t n, uint32_t flags,
+		      uint32_t epoch, uint64_t hash)
+{
+	uint32_t mask = r->geo.stack_slots - 1, check = (uint32_t)(hash >> 32), mine = 0;
+	uint64_t word = ABI_STACK_WORD(n, flags, epoch);
+
+	for (uint32_t i = 0, at = (uint32_t)hash & mask; i < PROBES; i++, at = (at + 1) & mask) {
+		uint64_t slot;
+
+		if (at == 0) /* id 0 means "table full" */
+			continue;
+		slot = load_acquire(&r->slots[at]); /* H, pairs with G */
+		if (slot == 0) {
+			if (!mine && !(mine = append(r, frames, n, word)))
+				return 0;
+			if (cas_acq_rel(&r->slots[at], &slot, ABI_SLOT(check, mine))) { /* G, pairs with H */
+				add_relaxed(&r->cursors->stacks, 1);
+				return at;
+			}
+		}
+		if (ABI_SLOT_CHECK(slot) == check && same_stack(r->words + ABI_SLOT_OFFSET(slot), frames, n, word))
+			return at;
+	}
+	return 0;
+}
+
+int stack_read(const struct abi_region *r, uint32_t id, uint64_t *frames, uint32_t max, uint64_t *ret_word)
+{
+	uint64_t slot, off, word;
+	uint32_t n;
+
+	if (id == 0 || id >= r->geo.stack_slots)
+		return -1;
+	slot = load_acquire(&r->slots[id]); /* H, pairs with G */
+	off = ABI_SLOT_OFFSET(slot);
+	if (off == 0 || off >= r->geo.stack_words)
+		return -1;
+	word = *(volatile uint64_t *)&r->words[off]; /* one fetch: the peer may change it under us */
+	n = ABI_STACK_DEPTH(word);
+	if (n > max || n > ABI_MAX_DEPTH || n >= r->geo.stack_words - off)
+		return -1;
+	for (uint32_t i = 0; i < n; i++)
+		frames[i] = r->words[off + 1 + i];
+	*ret_word = word;
+	return (int)n;
+}
