@@ -3,10 +3,13 @@
 # Folders become objects by wildcard: a new .c file needs no line here.  common/ is compiled twice, once with the
 # shim's flags and once with the collector's.  SAN=… builds into its own tree, without the shim: sanitizers own malloc.
 
-CC      ?= gcc
+ifeq ($(origin CC),default)
+CC := gcc
+endif
 PREFIX  ?= /usr/local
 DESTDIR ?=
 SAN     ?=
+SHIM_SAN ?=
 T       ?= 60
 V       ?=
 
@@ -17,17 +20,17 @@ GEN   := build/gen
 Q     := $(if $(V),,@)
 
 VERSION := 0.1.0
-ARCH    := $(shell $(CC) -dumpmachine 2>/dev/null | cut -d- -f1)
+CLANG   := $(findstring clang,$(shell $(CC) --version 2>/dev/null))
 
 CFLAGS   ?= -O2 -g
 WARN     := -Wall -Wextra -Wpedantic -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wvla -Wformat=2 \
-            -Wno-gnu-zero-variadic-macro-arguments $(if $(CI)$(WERROR),-Werror)
+            $(if $(CLANG),-Wno-gnu-zero-variadic-macro-arguments) $(if $(CI)$(WERROR),-Werror)
 CPPFLAGS += -I. -I$(GEN) -D_GNU_SOURCE -DHEAPTAP_VERSION='"$(VERSION)"'
 ALL_CFLAGS = -std=gnu11 $(WARN) $(CFLAGS) -MMD -MP $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
 
 # What runs inside other people's programs: no builtin idioms that could call malloc, no dynamic TLS, no canaries.
-SHIM_CFLAGS := -fPIC -fvisibility=hidden -ftls-model=initial-exec -fno-builtin -fno-tree-loop-distribute-patterns \
-               -fno-stack-protector -U_FORTIFY_SOURCE -fexceptions -fasynchronous-unwind-tables
+SHIM_CFLAGS := -fPIC -fvisibility=hidden -ftls-model=initial-exec -fno-builtin $(if $(CLANG),,-fno-tree-loop-distribute-patterns) \
+               -fno-stack-protector -U_FORTIFY_SOURCE -fexceptions -fasynchronous-unwind-tables -O2 # last: tail calls
 SHIM_LDFLAGS := -shared -Wl,-soname,libheaptap.so -Wl,-z,now -Wl,-z,relro -Wl,-z,nodelete -Wl,-z,defs -Wl,--as-needed
 
 objs = $(patsubst %.c,$(OBJ)/%.o,$(wildcard $1/*.c))
@@ -37,7 +40,7 @@ PROFILE_LIBS := -ldw -lelf -liberty -lmsgpackc -lprotobuf-c -lz
 LIVE_LIBS    := -luring
 CLI_LIBS     := -lm
 
-.PHONY: all quickstart check check-unit check-e2e lint format bench install clean help fuzz deb deps-build deps-test
+.PHONY: all quickstart check check-unit check-race check-e2e lint format bench cross fuzz install clean help deps-build deps-test
 .DEFAULT_GOAL := all
 
 ## make                       build the shim, the daemon and the command into build/
@@ -57,6 +60,10 @@ check: deps-test
 check-unit: unit-tests
 	$(Q)tests/run --build $(BUILD) unit
 
+## make check-race            only the threaded programs for SAN=thread
+check-race: race-tests
+	$(Q)tests/run --build $(BUILD) race
+
 ## make check-e2e             only the end-to-end tests
 check-e2e: all tests
 	$(Q)tests/run --build $(BUILD) e2e
@@ -74,9 +81,20 @@ format:
 bench: all tests
 	$(Q)tests/bench/run $(BUILD)
 
+## make fuzz                  run each fuzzer for T=60 seconds (clang, AddressSanitizer, UndefinedBehaviorSanitizer)
+fuzz:
+	$(Q)$(MAKE) --no-print-directory CC=clang SAN=address,undefined SHIM_SAN=1 BUILD=build/fuzz \
+		CFLAGS='-O1 -g -fsanitize=fuzzer-no-link' run-fuzzers
+
+## make cross                 compile the shim for aarch64
+cross:
+	$(Q)$(MAKE) --no-print-directory CC=aarch64-linux-gnu-gcc BUILD=build/aarch64 build/aarch64/libheaptap.so
+
 ## make install               PREFIX=/usr/local DESTDIR=
 install: all
-	$(Q)scripts/install '$(BUILD)' '$(DESTDIR)$(PREFIX)'
+	install -D -m 755 $(BUILD)/heaptap '$(DESTDIR)$(PREFIX)/bin/heaptap'
+	install -D -m 755 $(BUILD)/heaptap-collectord '$(DESTDIR)$(PREFIX)/bin/heaptap-collectord'
+	install -D -m 644 $(BUILD)/libheaptap.so '$(DESTDIR)$(PREFIX)/lib/heaptap/libheaptap.so'
 
 ## make clean                 remove build/
 clean:
@@ -85,7 +103,7 @@ clean:
 ## make help                  this list
 help:
 	@sed -n 's/^## //p' $(firstword $(MAKEFILE_LIST))
-	@echo "knobs: SAN=address,undefined|thread  V=1  CC=clang  CFLAGS=…  WERROR=1"
+	@echo "knobs: SAN=address,undefined|thread  V=1  CC=clang  CFLAGS=…  WERROR=1  JOBS=N (tests at a time)"
 
 deps-build:
 	$(Q)scripts/install-deps build
@@ -97,7 +115,7 @@ deps-test:
 
 $(OBJ)/shim/%.o: %.c
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) $(filter-out -fsanitize=% -fno-sanitize-recover=%,$(ALL_CFLAGS)) $(SHIM_CFLAGS) -c $< -o $@
+	$(Q)$(CC) $(CPPFLAGS) $(if $(SHIM_SAN),$(ALL_CFLAGS),$(filter-out -fsanitize=% -fno-sanitize-recover=%,$(ALL_CFLAGS))) $(SHIM_CFLAGS) -c $< -o $@
 
 $(BUILD)/libheaptap.so: $(shim_objs)
 	$(Q)$(CC) $(CFLAGS) $(SHIM_LDFLAGS) $^ -o $@
@@ -130,32 +148,57 @@ $(BUILD)/libshim.a: $(filter-out $(OBJ)/shim/preload/hooks.o,$(shim_objs))
 
 $(BUILD)/heaptap: $(OBJ)/collectord/cli/main.o $(BUILD)/libcli.a $(BUILD)/liblive.a $(BUILD)/libprofile.a $(BUILD)/libcommon.a
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIVE_LIBS) $(PROFILE_LIBS) $(CLI_LIBS) -o $@
-$(BUILD)/heaptap-collectord: $(OBJ)/collectord/daemon.o $(BUILD)/liblive.a $(BUILD)/libprofile.a $(BUILD)/libcommon.a
-	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIVE_LIBS) $(PROFILE_LIBS) -o $@
+$(BUILD)/heaptap-collectord: $(OBJ)/collectord/daemon.o $(BUILD)/libcli.a $(BUILD)/liblive.a $(BUILD)/libprofile.a $(BUILD)/libcommon.a
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIVE_LIBS) $(PROFILE_LIBS) $(CLI_LIBS) -lsystemd -o $@
 
 # --- tests: one program per file ---------------------------------------------------------------------------------
 # tests/unit/test_X.c      Criterion, linked with all rooms
 # tests/unit/shim_X.c      Criterion, linked with the shim's modules instead (no hooks)
+# tests/race/X.c           plain program with threads over common/, for ThreadSanitizer
+# tests/fuzz/fuzz_X.c      libFuzzer target; tests/fuzz/corpus/X/ is where it starts
 # tests/victims/X.c|cc     small programs to be traced; X.so.c becomes a shared object
 # tests/bench/X.c          benchmark programs
+# tests/tools/X.so.c       preloads that hold an oracle, linked with the shim's modules
 
 unit    := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 shimu   := $(if $(SAN),,$(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/shim_*.c)))
 victims := $(patsubst tests/victims/%.c,$(BUILD)/tests/victims/%,$(filter-out %.so.c,$(wildcard tests/victims/*.c))) \
            $(patsubst tests/victims/%.so.c,$(BUILD)/tests/victims/%.so,$(wildcard tests/victims/*.so.c)) \
            $(patsubst tests/victims/%.cc,$(BUILD)/tests/victims/%,$(wildcard tests/victims/*.cc))
+race    := $(patsubst tests/race/%.c,$(BUILD)/tests/race/%,$(wildcard tests/race/*.c))
+fuzzers := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 benches := $(patsubst tests/bench/%.c,$(BUILD)/tests/bench/%,$(wildcard tests/bench/*.c))
 
-.PHONY: tests unit-tests
+tools   := $(if $(SAN),,$(patsubst tests/tools/%.so.c,$(BUILD)/tests/tools/%.so,$(wildcard tests/tools/*.so.c)))
+
+.PHONY: tests unit-tests race-tests run-fuzzers
 unit-tests: $(unit) $(shimu)
-tests: unit-tests $(victims) $(benches)
+race-tests: $(race)
+tests: unit-tests race-tests $(victims) $(benches) $(tools)
+
+# What a fuzzer finds new stays in build/; a crash is worth a file in tests/fuzz/corpus/ and a unit test.
+run-fuzzers: $(fuzzers)
+	$(Q)for f in $(notdir $(fuzzers)); do \
+		echo "$$f: $(T) s"; \
+		mkdir -p $(BUILD)/corpus/$$f tests/fuzz/corpus/$${f#fuzz_}; \
+		timeout -s KILL $$(($(T) + 60)) $(BUILD)/tests/fuzz/$$f -max_total_time=$(T) -verbosity=0 -print_final_stats=1 \
+			-artifact_prefix=$(BUILD)/$$f. $(BUILD)/corpus/$$f tests/fuzz/corpus/$${f#fuzz_} || exit 1; \
+	done
 
 $(BUILD)/tests/unit/test_%: $(OBJ)/tests/unit/test_%.o $(BUILD)/libcli.a $(BUILD)/liblive.a $(BUILD)/libprofile.a $(BUILD)/libcommon.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIVE_LIBS) $(PROFILE_LIBS) $(CLI_LIBS) -lcriterion -lpthread -o $@
+# They run the built library in real processes.
+$(BUILD)/tests/unit/shim_hooks $(BUILD)/tests/unit/shim_company: | $(BUILD)/libheaptap.so $(victims)
 $(BUILD)/tests/unit/shim_%: $(OBJ)/tests/unit/shim_%.o $(BUILD)/libshim.a
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ -lunwind -lcriterion -lpthread -ldl -lm -o $@
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ -lunwind -ldw -lelf -lcriterion -lpthread -ldl -lm -o $@
+$(BUILD)/tests/race/%: $(OBJ)/tests/race/%.o $(BUILD)/libcommon.a
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ -lpthread -lm -o $@
+$(BUILD)/tests/fuzz/%: $(OBJ)/tests/fuzz/%.o $(BUILD)/libshim.a $(BUILD)/liblive.a $(BUILD)/libprofile.a $(BUILD)/libcommon.a
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer $(LDFLAGS) $^ $(LIVE_LIBS) $(PROFILE_LIBS) -o $@
 $(BUILD)/tests/victims/%: tests/victims/%.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 -Wall -O1 -g -fno-omit-frame-pointer -fno-builtin -rdynamic $< -lpthread -ldl -o $@
@@ -168,6 +211,9 @@ $(BUILD)/tests/victims/%.so: tests/victims/%.so.c
 $(BUILD)/tests/bench/%: tests/bench/%.c $(BUILD)/libshim.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 -Wall -O2 -g -I. -D_GNU_SOURCE -fno-builtin $^ -lunwind -lpthread -ldl -lm -o $@
+$(BUILD)/tests/tools/%.so: tests/tools/%.so.c $(BUILD)/libshim.a
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -Wall -O1 -g -I. -D_GNU_SOURCE -fPIC -shared -fvisibility=hidden -fno-builtin $^ -lgcc_s -o $@
 
 .PRECIOUS: $(OBJ)/%.o $(OBJ)/shim/%.o $(GEN)/profile.pb-c.c
 -include $(shell find $(OBJ) -name '*.d' 2>/dev/null)

@@ -1,6 +1,6 @@
 /* common/atomics.h - atomic operations with their order in the name.
  *
- * Macros, so that they serve every _Atomic width.  Nothing here is seq_cst: a place that needs it says why.
+ * Macros, so that they serve every _Atomic width.  Only the fence is seq_cst: a place that needs it says why.
  * The letters at uses (A pairs with B, ...) are drawn once, in common/abi.h. */
 #pragma once
 
@@ -19,3 +19,9 @@
 	atomic_compare_exchange_strong_explicit((p), (expected), (v), memory_order_acq_rel, memory_order_acquire)
 #define cas_acquire(p, expected, v) \
 	atomic_compare_exchange_strong_explicit((p), (expected), (v), memory_order_acquire, memory_order_relaxed)
+
+/* Store-buffering (Dekker) pairs only: each side stores, fences, then loads what the other stores. */
+#define fence_seq_cst() atomic_thread_fence(memory_order_seq_cst)
+
+/* Order as a signal handler on the same thread sees it; no instruction. */
+#define fence_signal() atomic_signal_fence(memory_order_seq_cst)

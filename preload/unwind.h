@@ -34,5 +34,5 @@ int unwind_init(const struct abi_region *region, char **envp);
 const struct unwind_stack *unwind_walk(const struct unwind_start *start, uint32_t max_depth, uint32_t hint);
 void unwind_done(const struct unwind_stack *stack);
 
-/* A module was unloaded (dlclose): forget rules, start a new epoch. */
+/* After a dlclose.  If it unloaded a module that walks have met: forget rules, start a new epoch. */
 void unwind_modules_changed(void);

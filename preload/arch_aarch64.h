@@ -1,0 +1,78 @@
+/* preload/arch_aarch64.h - what aarch64 decides about unwinding (AAPCS64, Linux, glibc).
+ *
+ * `bl` leaves the return address in x30; every function that calls another one saves it, nearly always as the pair
+ * x29, x30.  Return addresses may be signed (PAC): the top bits are not part of the address. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "preload/rule.h"
+
+#define ARCH_REG_FP 29
+#define ARCH_REG_SP 31
+#define ARCH_REG_RA 30
+
+#define ARCH_VA_BITS 48
+#define ARCH_RULE_FP_BITS 12 /* the pair lies at the bottom of the frame: up to 32 KiB below the CFA */
+#define ARCH_HAS_LONE_RA 1
+
+/* Words from sp to the sp saved in the kernel's frame: siginfo, ucontext up to its mcontext, regs[31].  The vdso's
+ * CFI speaks of the frame record beside it, which has x30 instead of the pc. */
+#define ARCH_SIGNAL_SP ((128 + 176 + 256) / 8)
+/* In struct sigcontext: regs[29] is two words before sp, pc one after it. */
+#define ARCH_SIGNAL_FP (-16)
+#define ARCH_SIGNAL_IP 8
+
+/* struct pthread ends at the thread pointer; it is 1856 bytes in glibc 2.36. */
+#define ARCH_DESCRIPTOR_FROM (-1792)
+#define ARCH_DESCRIPTOR_TO 0
+
+static inline uintptr_t arch_thread_pointer(void)
+{
+	uintptr_t tp;
+
+	__asm__("mrs %0, tpidr_el0" : "=r"(tp));
+	return tp;
+}
+
+/* The address a return address returns to: without its signature. */
+static inline uintptr_t arch_code_address(uintptr_t ra)
+{
+	return ra & ((1ull << ARCH_VA_BITS) - 1);
+}
+
+/* Complete `r` from a CFI row: bytes from the CFA to the saved return address and frame pointer (0 = untouched).
+ * False if no rule says that: a leaf interrupted by a signal, whose return address is in x30 only, is one. */
+static inline bool arch_rule_slots(struct rule *r, int64_t ra, int64_t fp)
+{
+	int64_t at = fp ? fp : ra;
+
+	if (ra >= 0 || ra % 8 || at >= 0 || at < -8 * 65535 || at % 8 || (fp && ra != fp + 8))
+		return false;
+	r->fp = (uint16_t)(-at / 8);
+	r->lone_ra = fp == 0;
+	return true;
+}
+
+static inline uintptr_t arch_ra_slot(const struct rule *r, uintptr_t cfa)
+{
+	return cfa - 8 * (uintptr_t)r->fp + (r->lone_ra ? 0 : 8);
+}
+
+/* 0: the frame pointer register still holds the caller's. */
+static inline uintptr_t arch_fp_slot(const struct rule *r, uintptr_t cfa)
+{
+	return r->lone_ra ? 0 : cfa - 8 * (uintptr_t)r->fp;
+}
+
+/* Is the instruction before `ra` a call (bl, blr)?  Reads the 4 bytes before it, which must be mapped. */
+static inline bool arch_follows_call(uintptr_t ra)
+{
+	uint32_t insn;
+
+	if (ra % 4)
+		return false;
+	insn = *(const uint32_t *)(ra - 4);
+	return insn >> 26 == 0x25 || (insn & 0xfffffc1f) == 0xd63f0000;
+}

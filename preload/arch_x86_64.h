@@ -1,0 +1,79 @@
+/* preload/arch_x86_64.h - what x86-64 decides about unwinding (System V ABI, Linux, glibc).
+ *
+ * `call` pushes the return address, so it is at CFA - 8 in every frame but the kernel's signal frame, whose
+ * registers stand in a ucontext on the stack (its layout is kernel ABI). */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "preload/rule.h"
+
+#define ARCH_REG_FP 6
+#define ARCH_REG_SP 7
+#define ARCH_REG_RA 16
+
+#define ARCH_VA_BITS 47     /* user addresses; above it only programs that ask mmap for it (LA57) */
+#define ARCH_RULE_FP_BITS 8 /* callee-saved registers are pushed within 2 KiB of the CFA */
+#define ARCH_HAS_LONE_RA 0
+
+/* In the signal frame's gregs: rbp is 5 words before rsp, rip one after it.  Where rsp is, the CFI of libc's
+ * restorer says. */
+#define ARCH_SIGNAL_SP 0
+#define ARCH_SIGNAL_FP (-40)
+#define ARCH_SIGNAL_IP 8
+
+/* struct pthread begins at the thread pointer and is 2368 bytes in glibc 2.36. */
+#define ARCH_DESCRIPTOR_FROM 0
+#define ARCH_DESCRIPTOR_TO 2304
+
+static inline uintptr_t arch_thread_pointer(void)
+{
+	uintptr_t tp;
+
+	__asm__("mov %%fs:0, %0" : "=r"(tp));
+	return tp;
+}
+
+/* The address a return address returns to. */
+static inline uintptr_t arch_code_address(uintptr_t ra)
+{
+	return ra;
+}
+
+/* Complete `r` from a CFI row: bytes from the CFA to the saved return address and frame pointer (0 = untouched).
+ * False if no rule says that. */
+static inline bool arch_rule_slots(struct rule *r, int64_t ra, int64_t fp)
+{
+	if (ra != -8 || fp > 0 || fp < -8 * 65535 || fp % 8)
+		return false;
+	r->fp = (uint16_t)(-fp / 8);
+	r->lone_ra = 0;
+	return true;
+}
+
+static inline uintptr_t arch_ra_slot(const struct rule *r, uintptr_t cfa)
+{
+	(void)r;
+	return cfa - 8;
+}
+
+/* 0: the frame pointer register still holds the caller's. */
+static inline uintptr_t arch_fp_slot(const struct rule *r, uintptr_t cfa)
+{
+	return r->fp ? cfa - 8 * (uintptr_t)r->fp : 0;
+}
+
+/* Is the instruction before `ra` a call?  Reads up to 7 bytes before it, which must be mapped.
+ * e8 rel32; ff /2 with 0 to 5 further bytes (mod/rm, SIB, displacement). */
+static inline bool arch_follows_call(uintptr_t ra)
+{
+	const uint8_t *p = (const uint8_t *)ra;
+
+	if (p[-5] == 0xe8)
+		return true;
+	for (int n = 2; n <= 7; n++)
+		if (p[-n] == 0xff && (p[-n + 1] & 0x38) == 0x10)
+			return true;
+	return false;
+}

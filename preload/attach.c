@@ -1,0 +1,196 @@
+/* preload/attach.c - see attach.h. */
+#include "preload/attach.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+#include "common/handshake.h"
+#include "common/spill.h"
+#include "preload/arch.h"
+#include "preload/dial.h"
+#include "preload/live.h"
+#include "preload/real.h"
+#include "preload/sampler.h"
+#include "preload/sys.h"
+#include "preload/unwind.h"
+
+#ifndef MADV_WIPEONFORK
+#define MADV_WIPEONFORK 18
+#endif
+
+/* Room in the live table: for the samples of 64 GiB of live blocks, within bounds.  It is sparse, and sized once: a
+ * collector that lowers T later may fill it. */
+#define LIVE_BYTES (64ull << 30)
+#define LIVE_MIN (64ull << 10)
+#define LIVE_MAX (16ull << 20)
+
+struct attach attach;
+
+static int (*clock_of_libc)(clockid_t, struct timespec *);
+static intptr_t tid_offset; /* of the tid in the thread descriptor, from the thread pointer */
+
+uint64_t attach_now(void)
+{
+	struct timespec t;
+	uint64_t ns;
+
+	if (!clock_of_libc || clock_of_libc(CLOCK_MONOTONIC_COARSE, &t))
+		return 0;
+	ns = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+	/* The coarse clock may be a tick behind the epoch, which was taken from the fine one. */
+	return ns > attach.region.epoch_ns ? ns - attach.region.epoch_ns : 0;
+}
+
+uint32_t attach_tid(void)
+{
+	return tid_offset ? *(const volatile uint32_t *)(arch_thread_pointer() + (uintptr_t)tid_offset) : 0;
+}
+
+/* The kernel knows where libc keeps this thread's tid: it clears that word when the thread ends. */
+static void find_tid(void)
+{
+	uintptr_t tp = arch_thread_pointer(), at = 0;
+
+	if (sys_call3(SYS_prctl, PR_GET_TID_ADDRESS, (long)&at, 0) < 0)
+		return;
+	if (at - tp < 4096 || tp - at < 4096)
+		tid_offset = (intptr_t)(at - tp);
+	if (attach_tid() != (uint32_t)sys_call3(SYS_gettid, 0, 0, 0))
+		tid_offset = 0;
+}
+
+/* --- what we say about ourselves ----------------------------------------------------------------------------- */
+
+/* The value of `name` in envp, or NULL.  Not getenv(): programs define their own. */
+static const char *env_value(char **envp, const char *name)
+{
+	for (; *envp; envp++) {
+		size_t i = 0;
+
+		while (name[i] && (*envp)[i] == name[i])
+			i++;
+		if (!name[i] && (*envp)[i] == '=')
+			return *envp + i + 1;
+	}
+	return NULL;
+}
+
+static uint32_t wait_ms(char **envp)
+{
+	const char *s = env_value(envp, HEAPTAP_ENV_WAIT_MS);
+	uint32_t ms = 0;
+
+	for (; s && *s >= '0' && *s <= '9' && ms <= 10000; s++)
+		ms = ms * 10 + (uint32_t)(*s - '0');
+	return s && !*s && ms >= 1 && ms <= 10000 ? ms : HEAPTAP_DEFAULT_WAIT_MS;
+}
+
+/* Copy `s` with its NUL, cut to fit; returns the bytes used. */
+static uint32_t copy_cut(char *to, uint32_t room, const char *s)
+{
+	uint32_t n = 0;
+
+	if (room == 0)
+		return 0;
+	for (; n + 1 < room && s[n]; n++)
+		to[n] = s[n];
+	to[n] = '\0';
+	return n + 1;
+}
+
+static void introduce(struct hello *h, const struct real_survey *survey, int argc, char **argv)
+{
+	h->magic = HELLO_MAGIC;
+	h->abi_major = ABI_MAJOR;
+	h->abi_minor = ABI_MINOR;
+	h->size = sizeof(*h);
+	h->status = survey->status;
+	h->ppid = (uint32_t)sys_call3(SYS_getppid, 0, 0, 0);
+	copy_cut(h->allocator, sizeof(h->allocator), survey->path);
+	sys_call6(SYS_readlinkat, AT_FDCWD, (long)"/proc/self/exe", (long)h->exe, sizeof(h->exe) - 1, 0, 0);
+	for (int i = 0; i < argc && argv[i]; i++)
+		h->cmdline_len += copy_cut(h->cmdline + h->cmdline_len,
+					   (uint32_t)sizeof(h->cmdline) - h->cmdline_len, argv[i]);
+}
+
+/* --- arming -------------------------------------------------------------------------------------------------- */
+
+/* Take the next process entry.  Returns its ordinal + 1, or 0: the table is full. */
+static uint32_t claim_process(const struct abi_region *r)
+{
+	uint32_t ordinal = add_relaxed(&r->cursors->procs, 1);
+	struct abi_proc *p;
+
+	if (ordinal >= r->geo.procs || !spill_reserve(r, ordinal))
+		return 0;
+	p = &r->procs[ordinal];
+	p->pid = (uint32_t)sys_call3(SYS_getpid, 0, 0, 0);
+	p->parent = ordinal; /* nobody's child in this region */
+	p->start_ns = attach_now();
+	store_release(&p->state, ABI_PROC_ACTIVE); /* M, pairs with N */
+	return ordinal + 1;
+}
+
+static uint64_t live_room(uint32_t rate)
+{
+	uint64_t n = rate ? LIVE_BYTES / rate : LIVE_MIN;
+
+	return n < LIVE_MIN ? LIVE_MIN : n > LIVE_MAX ? LIVE_MAX : n;
+}
+
+static void arm(char **envp, uint64_t entropy)
+{
+	const struct abi_region *r = &attach.region;
+	uint32_t holder;
+	_Atomic uint32_t *word = sys_mmap(ABI_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+
+	if (!word || sys_madvise(word, ABI_PAGE, MADV_WIPEONFORK))
+		return;
+	if (live_init(live_room(load_relaxed(&r->control->rate))))
+		return;
+	find_tid();
+	sampler_init(entropy);
+	unwind_init(r, envp); /* without it samples carry stack 0 and still count */
+	holder = claim_process(r);
+	store_relaxed(word, holder);
+	store_release(&attach.armed, word); /* V, pairs with W */
+}
+
+/* 16 random bytes that the kernel gives each program; libc's canaries come from them, so only a hash is used. */
+static uint64_t kernel_entropy(unsigned long (*aux)(unsigned long))
+{
+	const volatile uint64_t *random = (const volatile uint64_t *)aux(AT_RANDOM);
+
+	return random ? (random[0] * 0x9e3779b97f4a7c15ull) ^ (random[1] * 0xff51afd7ed558ccdull) : 0;
+}
+
+static void start(int argc, char **argv, char **envp)
+{
+	static struct hello hello; /* not on the stack: it may be small */
+	unsigned long (*aux)(unsigned long);
+	struct real_survey survey;
+	const char *path;
+
+	*(void **)&aux = real_libc("getauxval");
+	*(void **)&clock_of_libc = real_libc("clock_gettime");
+	if (!aux || aux(AT_SECURE))
+		return;
+	real_survey(&survey);
+	if (survey.rival)
+		return;
+	path = env_value(envp, HEAPTAP_ENV_SOCKET);
+	introduce(&hello, &survey, argc, argv);
+	if (dial(path ? path : HEAPTAP_DEFAULT_SOCKET, wait_ms(envp), &hello, &attach.region) == 0)
+		arm(envp, kernel_entropy(aux) ^ attach.region.epoch_ns ^ (uint64_t)sys_call3(SYS_getpid, 0, 0, 0));
+}
+
+void attach_start(int argc, char **argv, char **envp)
+{
+	if (real_ready())
+		start(argc, argv, envp);
+	store_relaxed(&attach.over, 1); /* a hint: what it leads to is read through V, W */
+}

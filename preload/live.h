@@ -1,0 +1,70 @@
+/* preload/live.h - which live blocks are sampled: an exact table, and in front of it a filter of one byte load.
+ *
+ * Any thread, also in signal handlers, in forked children (their own copy) and after TLS teardown; lock-free, no
+ * libc call.  live_init() once, from the constructor; before it nothing is found and nothing can be inserted.
+ *
+ * A block is inserted before malloc() returns it and detached before the real free() or realloc() gets it, so in
+ * a correct program one pointer has one entry and one thread at a time works on it.  Programs that free twice or
+ * race on a free stay harmless: exactly one of them detaches.
+ *
+ * Ordering:
+ *   fill entry; store_release(key, p)  (P)      cas(key, p -> detached), read entry  (Q)
+ *     P pairs with Q: whoever detaches an entry sees what its inserter wrote.
+ *   read entry; store_release(key, 0)  (R)      cas(key, 0 -> detached), fill entry  (S)
+ *     R pairs with S: a slot's next owner writes after the last one has read.
+ *   set the mask; store_release(table) (T)      load_acquire(table)                  (U)
+ *     T pairs with U: whoever sees the table sees its size and its zeros. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/atomics.h"
+#include "common/compiler.h"
+
+/* What the event of a free repeats from its alloc. */
+struct live_entry {
+	uint64_t size, born_ns;
+	uint32_t rate, stack;
+};
+
+/* An entry taken out by live_detach(): invisible to everybody else, its slot still reserved. */
+struct live_ref {
+	struct live_entry entry;
+	uintptr_t p;
+	uint32_t bucket, home, slot;
+};
+
+#define LIVE_FILTER_BITS 16
+#define LIVE_PINNED 255u /* a counter that got here stays: its true value is unknown */
+
+extern _Atomic uint8_t live_filter[1u << LIVE_FILTER_BITS];
+
+/* Neighbours share a cache line: 1 KiB of heap per 64 counters. */
+static inline _Atomic uint8_t *live_filter_at(const void *p)
+{
+	return &live_filter[(uint16_t)((uintptr_t)p >> 4)];
+}
+
+/* False: `p` is certainly neither sampled nor from the early arena nor NULL.  Relaxed: whoever may free a block
+ * got it from its malloc(), which counted it before it returned. */
+static inline bool live_maybe(const void *p)
+{
+	return load_relaxed(live_filter_at(p)) != 0;
+}
+
+/* Make live_maybe() true for `p` for ever. */
+void live_filter_pin(const void *p);
+
+/* Make room for at least `entries`; the mapping is sparse.  If memory is limited the table gets smaller.
+ * Returns 0 or -ENOMEM. */
+int live_init(uint64_t entries);
+
+/* False: no room (or no table).  Then nothing was changed. */
+bool live_insert(const void *p, const struct live_entry *e);
+
+/* Take the entry of `p` out, if there is one: follow with live_restore() or live_drop(). */
+bool live_detach(const void *p, struct live_ref *ret);
+void live_restore(const struct live_ref *ref);
+void live_drop(const struct live_ref *ref);

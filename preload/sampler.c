@@ -1,0 +1,105 @@
+/* preload/sampler.c - see sampler.h.
+ *
+ * -ln(U): with U = m / 2^k and m in [1/2, 1) it is k ln 2 - ln m, and -ln m = 2 atanh((1 - m) / (1 + m)), whose
+ * series in s <= 1/3 has s^2 <= 1/9: fourteen terms leave 2^-47.  1 - m is exact, so small results keep their
+ * relative precision.  Random numbers: splitmix64, one 64-bit state per thread. */
+#include "preload/sampler.h"
+
+#include "common/abi.h"
+#include "common/atomics.h"
+
+#define Q 62
+#define ONE (1ull << Q)
+#define LOG_Q 56
+#define LN2 0xb17217f7d1cf7aull /* ln 2 in 2^-56 units */
+#define GOLDEN 0x9e3779b97f4a7c15ull
+
+_Thread_local struct sampler sampler;
+
+static uint64_t secret;
+static _Atomic uint32_t threads;
+
+static uint64_t mul_q(uint64_t a, uint64_t b)
+{
+	return (uint64_t)(((u128)a * b) >> Q);
+}
+
+uint64_t sampler_neg_log(uint64_t x)
+{
+	static const uint64_t term[] = { ONE,      ONE / 3,  ONE / 5,  ONE / 7,  ONE / 9,  ONE / 11, ONE / 13,
+					 ONE / 15, ONE / 17, ONE / 19, ONE / 21, ONE / 23, ONE / 25, ONE / 27 };
+	unsigned k = x ? (unsigned)__builtin_clzll(x) : 63;
+	uint64_t m = x ? x << k : 1ull << 63, s, s2, sum = 0;
+
+	s = (uint64_t)(((u128)(0 - m) << Q) / (((u128)1 << 64) + m));
+	s2 = mul_q(s, s);
+	for (unsigned i = ARRAY_SIZE(term); i-- > 0;)
+		sum = mul_q(sum, s2) + term[i];
+	return k * LN2 + (mul_q(s, sum) >> (Q - LOG_Q - 1));
+}
+
+uint64_t sampler_gap(uint64_t x, uint32_t rate)
+{
+	return rate <= 1 ? 0 : (uint64_t)(((u128)sampler_neg_log(x) * rate) >> LOG_Q);
+}
+
+static uint64_t mix(uint64_t z)
+{
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebull;
+	return z ^ z >> 31;
+}
+
+void sampler_init(uint64_t entropy)
+{
+	secret = mix(entropy);
+}
+
+/* TLS addresses are recycled, thread numbers are not; the secret differs from run to run. */
+static void seed(struct sampler *s)
+{
+	uint32_t id;
+
+	do
+		id = add_relaxed(&threads, 1) + 1;
+	while (id == 0); /* 0 means "not seeded" */
+	s->prng = mix(mix(secret ^ (uintptr_t)s) ^ id * GOLDEN);
+	s->id = id;
+}
+
+static void draw(struct sampler *s, uint32_t rate, uint32_t stream)
+{
+	s->prng += GOLDEN;
+	s->left = sampler_gap(mix(s->prng ^ mix(stream)), rate);
+	s->rate = rate;
+}
+
+/* By memorylessness a gap may be drawn at any moment that was not chosen by what it will hit.  So after a nap, or
+ * in a fresh thread, the allocation at hand is tested against the first gap like any other. */
+uint32_t sampler_take(struct sampler *s, uint64_t size, uint32_t rate, uint32_t stream)
+{
+	uint64_t z = size ? size : 1;
+	uint32_t due;
+
+	if (UNLIKELY(s->id == 0))
+		seed(s);
+	if (rate > ABI_MAX_RATE)
+		rate = ABI_MAX_RATE;
+	if (s->rate == 0 && z > s->left) {
+		if (rate == 0) {
+			sampler_nap(s, SAMPLER_NAP);
+			return 0;
+		}
+		draw(s, rate, stream);
+	}
+	if (z <= s->left) {
+		s->left -= z;
+		return 0;
+	}
+	due = s->rate;
+	if (rate == 0)
+		sampler_nap(s, SAMPLER_NAP);
+	else
+		draw(s, rate, stream);
+	return due;
+}

@@ -1,0 +1,163 @@
+/* tests/bench/bench_unwind.c - nanoseconds for one walk, by depth and method.
+ *
+ *   chain      the last walk is joined after a frame or two (a loop that allocates)
+ *   rules      every frame is stepped by its cached rule
+ *   libunwind  unw_backtrace, the fastest that libunwind has
+ *   rbp        following frame pointers, what a program built with them could do
+ * and for the first sight of a code address: module, FDE and CFA program.  Best of several rounds.
+ * unwind.c is included, to make it forget the chain. */
+#define UNW_LOCAL_ONLY
+#include <libunwind.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include "preload/unwind.c"
+
+#define FRAMES 128
+#define WALKS 1000
+#define ROUNDS 200
+
+static struct abi_region region;
+static volatile uintptr_t sink;
+
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+#define START(name)                                                                                      \
+	uintptr_t *name##_fa = __builtin_frame_address(0);                                               \
+	struct unwind_start name = { (uintptr_t)__builtin_return_address(0), (uintptr_t)(name##_fa + 2), \
+				     name##_fa[0] }
+
+static NOINLINE uint32_t by_chain(void)
+{
+	START(start);
+	const struct unwind_stack *s = unwind_walk(&start, FRAMES, 0);
+	uint32_t n = s->n;
+
+	unwind_done(s);
+	return n;
+}
+
+static NOINLINE uint32_t by_rules(void)
+{
+	START(start);
+	const struct unwind_stack *s;
+	uint32_t n;
+
+	store_relaxed(&walker.slots[1].chain.valid, false);
+	s = unwind_walk(&start, FRAMES, 1);
+	n = s->n;
+	unwind_done(s);
+	return n;
+}
+
+static NOINLINE uint32_t by_libunwind(void)
+{
+	void *frames[FRAMES];
+
+	return (uint32_t)unw_backtrace(frames, FRAMES);
+}
+
+static NOINLINE uint32_t by_rbp(void)
+{
+	uintptr_t frames[FRAMES], *fp = __builtin_frame_address(0);
+	uint32_t n = 0;
+
+	while (n < FRAMES && fp && fp[0] > (uintptr_t)fp) {
+		frames[n++] = fp[1];
+		fp = (uintptr_t *)fp[0];
+	}
+	sink = frames[0];
+	return n;
+}
+
+static double time_of(uint32_t (*walk_once)(void), uint32_t *ret_n)
+{
+	double best = 1e18;
+
+	for (int round = 0; round < ROUNDS; round++) {
+		double t = now();
+
+		for (int i = 0; i < WALKS; i++)
+			*ret_n = walk_once();
+		t = (now() - t) / WALKS;
+		best = t < best ? t : best;
+	}
+	return best;
+}
+
+static NOINLINE void report(void)
+{
+	uint32_t n, fp_n;
+	double chain = time_of(by_chain, &n), rules = time_of(by_rules, &n), unw = time_of(by_libunwind, &fp_n);
+	double rbp = time_of(by_rbp, &fp_n);
+
+	printf("%5u  %7.1f %5.2f  %7.1f %5.2f  %9.1f %5.2f  %7.1f %5.2f\n", n, chain, chain / n, rules, rules / n,
+	       unw, unw / n, rbp, rbp / (fp_n ? fp_n : 1));
+}
+
+/* Frames of differing size, not all with a frame pointer's shape. */
+static NOINLINE int descend(int n)
+{
+	volatile char room[16 + n % 5 * 24];
+	int r;
+
+	room[0] = (char)n;
+	if (n > 0)
+		r = descend(n - 1);
+	else
+		report(), r = 0;
+	__asm__ volatile("" : "+r"(r) : : "memory");
+	return r + room[0];
+}
+
+/* Compile rules for addresses spread over libunwind and libc, which no walk has seen. */
+static void report_first_sight(void)
+{
+	const uintptr_t start = (uintptr_t)qsort, end = start + 0x40000;
+	double t = now();
+	unsigned n = 0;
+
+	for (uintptr_t pc = start; pc < end; pc += 97, n++)
+		compile(pc);
+	printf("first sight of an address: %.0f ns\n", (now() - t) / n);
+}
+
+int main(int argc, char **argv, char **envp)
+{
+	struct abi_geometry geo = { .lanes = 1,
+				    .lane_events = 64,
+				    .procs = 4,
+				    .stack_slots = 1024,
+				    .stack_words = 65536,
+				    .spill_slots = 64,
+				    .modules = 256,
+				    .strings = 65536 };
+	struct abi_header header;
+	void *base;
+
+	(void)argc;
+	(void)argv;
+	if (!abi_header_init(&header, &geo))
+		return 1;
+	base = mmap(NULL, header.region_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	memcpy(base, &header, sizeof(header));
+	abi_region_map(&region, base, &header);
+	if (unwind_init(&region, envp) != 0)
+		return 1;
+	printf("depth    chain /frame    rules /frame  libunwind /frame      rbp /frame   [ns]\n");
+	descend(3);
+	descend(18);
+	descend(43);
+	descend(78);
+	report_first_sight();
+	return 0;
+}

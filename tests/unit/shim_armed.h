@@ -1,0 +1,90 @@
+/* tests/unit/shim_armed.h - this process as a traced one: armed at T = 1 against a region in ordinary memory.
+ *
+ * For tests that call the cold twins directly; their blocks come from libc.  Each Criterion test is a process of
+ * its own and arms itself once.  The books it keeps from the events must equal what it did. */
+#pragma once
+
+#include <sys/mman.h>
+
+#include <criterion/criterion.h>
+
+#include "common/lane.h"
+#include "common/spill.h"
+#include "preload/attach.h"
+#include "preload/live.h"
+#include "preload/real.h"
+#include "preload/record.h"
+#include "preload/sampler.h"
+#include "tests/unit/region.h"
+
+static struct test_region t;
+static uint64_t tails[ABI_MAX_LANES];
+static _Atomic uint32_t *word; /* the armed word */
+
+static inline void armed_start(uint32_t lane_events)
+{
+	struct abi_geometry geo = test_geometry();
+
+	geo.lane_events = lane_events;
+	test_region_init(&t, &geo);
+	store_relaxed(&t.r.control->rate, 1);
+	store_relaxed(&t.r.control->max_depth, 16);
+	cr_assert_eq(live_init(7168), 0);
+	cr_assert(spill_reserve(&t.r, 0));
+	cr_assert(real_ready());
+	word = mmap(NULL, ABI_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	cr_assert_eq(madvise(word, ABI_PAGE, MADV_WIPEONFORK), 0);
+	attach.region = t.r;
+	store_relaxed(word, 1);
+	store_relaxed(&attach.over, 1);
+	store_release(&attach.armed, word); /* V, pairs with W */
+}
+
+struct books {
+	uint64_t allocs, frees;
+	int64_t live_bytes;
+	struct abi_event last;
+};
+
+/* What has been published since the last look. */
+static inline struct books drain(void)
+{
+	struct books b = { 0 };
+	struct abi_event e;
+
+	for (uint32_t l = 0; l < t.r.geo.lanes; l++) {
+		while (lane_copy(&t.r, l, &tails[l], &e, 1) == 1) {
+			b.allocs += e.kind == ABI_EVENT_ALLOC;
+			b.frees += e.kind == ABI_EVENT_FREE;
+			b.live_bytes += e.kind == ABI_EVENT_ALLOC ? (int64_t)e.size : -(int64_t)e.size;
+			b.last = e;
+		}
+		lane_release(&t.r, l, tails[l]);
+	}
+	return b;
+}
+
+static inline void expect(uint64_t allocs, uint64_t frees, int64_t live_bytes)
+{
+	struct books b = drain();
+
+	cr_expect_eq(b.allocs, allocs, "%lu allocs, not %lu", b.allocs, allocs);
+	cr_expect_eq(b.frees, frees, "%lu frees, not %lu", b.frees, frees);
+	cr_expect_eq(b.live_bytes, live_bytes, "%ld bytes live, not %ld", b.live_bytes, live_bytes);
+}
+
+static inline struct spill_sums spilled(void)
+{
+	struct spill_sums sum = { 0 }, one;
+	uint32_t proc, stack;
+
+	for (uint32_t i = 0; i < t.r.geo.spill_slots; i++) {
+		if (!spill_read(&t.r, i, &proc, &stack, &one))
+			continue;
+		sum.allocs += one.allocs;
+		sum.frees += one.frees;
+		sum.alloc_bytes += one.alloc_bytes;
+		sum.free_bytes += one.free_bytes;
+	}
+	return sum;
+}
