@@ -7,9 +7,13 @@
 #include "collectord/profile/profile.h"
 #include "collectord/profile/snapshot.h"
 
+/* Function name of the one location of a stack without frames (stack id 0: stack table full, or no walk possible).
+ */
+#define CONVERT_NO_STACK "[no stack]"
+
 enum convert_values {
 	CONVERT_NOW,  /* in-use as of the snapshot */
-	CONVERT_PEAK, /* in-use columns hold the peak's values */
+	CONVERT_PEAK, /* in-use columns hold the peak's values; their variance is unknown: NAN */
 };
 
 /* 0, -ENOMEM or -EINVAL.  On success *ret is the caller's. */

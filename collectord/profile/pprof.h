@@ -5,7 +5,7 @@
 
 #include "collectord/profile/profile.h"
 
-/* Fresh malloc'ed buffer.  0 or -ENOMEM. */
+/* Fresh malloc'ed buffer.  0, -ENOMEM, or -EFBIG: larger than a protobuf may be (2 GiB). */
 int pprof_encode(const struct profile *p, void **ret_buf, size_t *ret_len);
 
 /* Accepts gzip'ed and plain protobuf.  0, -ENOMEM, or -EINVAL with a fault. */

@@ -1,0 +1,191 @@
+/* collectord/profile/arena.c - chunked arena, open-addressing index, string interning; see arena.h. */
+#include "collectord/profile/arena.h"
+
+#include <stdalign.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ALIGN 16u
+#define CHUNK ((size_t)64 << 10)
+
+struct arena_chunk {
+	alignas(ALIGN) struct arena_chunk *next;
+	size_t size;
+	alignas(ALIGN) unsigned char bytes[];
+};
+
+static bool arena_grow(struct arena *a, size_t n)
+{
+	size_t size = n > CHUNK ? n : CHUNK;
+	struct arena_chunk *c = calloc(1, sizeof(*c) + size);
+
+	if (!c)
+		return false;
+	c->size = size;
+	c->next = a->chunks;
+	a->chunks = c;
+	a->left = size;
+	return true;
+}
+
+void *arena_alloc(struct arena *a, size_t n)
+{
+	size_t limit = a->budget ? a->budget : SIZE_MAX / 2;
+	void *p;
+
+	a->over_budget = n > limit - a->total;
+	if (a->over_budget)
+		return NULL;
+	n = n ? (n + ALIGN - 1) & ~(size_t)(ALIGN - 1) : ALIGN;
+	if (n > a->left && !arena_grow(a, n))
+		return NULL;
+	p = a->chunks->bytes + (a->chunks->size - a->left);
+	a->left -= n;
+	a->total = n > limit - a->total ? limit : a->total + n;
+	return p;
+}
+
+void arena_done(struct arena *a)
+{
+	while (a->chunks) {
+		struct arena_chunk *c = a->chunks;
+
+		a->chunks = c->next;
+		free(c);
+	}
+	*a = (struct arena){ 0 };
+}
+
+struct index_slot {
+	uint64_t hash;
+	uint32_t entry_plus_1; /* 0 = free */
+};
+
+/* First slot for `hash`; tables are powers of two and at most half full, so every probe ends. */
+static uint32_t home(const struct index *ix, uint64_t hash)
+{
+	return (uint32_t)(hash ^ hash >> 32) & (ix->n_slots - 1);
+}
+
+uint32_t index_find(const struct index *ix, uint64_t hash, index_same same, const void *ctx)
+{
+	if (!ix->n_slots)
+		return ARENA_NONE;
+	for (uint32_t i = home(ix, hash);; i = (i + 1) & (ix->n_slots - 1)) {
+		const struct index_slot *s = &ix->slots[i];
+
+		if (!s->entry_plus_1)
+			return ARENA_NONE;
+		if (s->hash == hash && same(ctx, s->entry_plus_1 - 1))
+			return s->entry_plus_1 - 1;
+	}
+}
+
+static void index_place(struct index *ix, struct index_slot slot)
+{
+	uint32_t i = home(ix, slot.hash);
+
+	while (ix->slots[i].entry_plus_1)
+		i = (i + 1) & (ix->n_slots - 1);
+	ix->slots[i] = slot;
+}
+
+static bool index_grow(struct index *ix)
+{
+	struct index old = *ix;
+	uint32_t n_slots = old.n_slots ? old.n_slots * 2 : 64;
+
+	if (old.n_slots > UINT32_MAX / 4)
+		return false;
+	ix->slots = calloc(n_slots, sizeof(*ix->slots));
+	if (!ix->slots) {
+		*ix = old;
+		return false;
+	}
+	ix->n_slots = n_slots;
+	for (uint32_t i = 0; i < old.n_slots; i++)
+		if (old.slots[i].entry_plus_1)
+			index_place(ix, old.slots[i]);
+	free(old.slots);
+	return true;
+}
+
+bool index_add(struct index *ix, uint64_t hash, uint32_t entry)
+{
+	if (ix->n >= ix->n_slots / 2 && !index_grow(ix))
+		return false;
+	index_place(ix, (struct index_slot){ .hash = hash, .entry_plus_1 = entry + 1 });
+	ix->n++;
+	return true;
+}
+
+void index_done(struct index *ix)
+{
+	free(ix->slots);
+	*ix = (struct index){ 0 };
+}
+
+struct string_key {
+	const struct strings *table;
+	const char *s;
+	size_t n;
+};
+
+static bool same_string(const void *ctx, uint32_t entry)
+{
+	const struct string_key *k = ctx;
+	const char *t = k->table->at[entry];
+
+	return !strncmp(t, k->s, k->n) && !t[k->n];
+}
+
+static uint64_t hash_bytes(const char *s, size_t n)
+{
+	uint64_t h = n, w = 0;
+
+	for (; n >= sizeof(w); s += sizeof(w), n -= sizeof(w)) {
+		memcpy(&w, s, sizeof(w));
+		h = hash_word(h, w);
+	}
+	w = 0;
+	memcpy(&w, s, n);
+	return hash_word(h, w);
+}
+
+static bool strings_grow(struct strings *t)
+{
+	uint32_t cap = t->cap ? t->cap * 2 : 256;
+	const char **at = t->cap > UINT32_MAX / 4 ? NULL : reallocarray(t->at, cap, sizeof(*at));
+
+	if (!at)
+		return false;
+	t->at = at;
+	t->cap = cap;
+	return true;
+}
+
+uint32_t strings_add(struct strings *t, const char *s, size_t n)
+{
+	struct string_key key = { .table = t, .s = s, .n = strnlen(s, n) };
+	uint64_t hash = hash_bytes(s, key.n);
+	uint32_t found = index_find(&t->index, hash, same_string, &key);
+	char *copy;
+
+	if (found != ARENA_NONE)
+		return found;
+	if (t->n == t->cap && !strings_grow(t))
+		return ARENA_NONE;
+	copy = arena_alloc(t->arena, key.n + 1);
+	if (!copy || !index_add(&t->index, hash, t->n))
+		return ARENA_NONE;
+	memcpy(copy, s, key.n);
+	t->at[t->n] = copy;
+	return t->n++;
+}
+
+void strings_done(struct strings *t)
+{
+	free(t->at);
+	index_done(&t->index);
+	*t = (struct strings){ 0 };
+}

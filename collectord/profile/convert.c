@@ -1,0 +1,258 @@
+/* collectord/profile/convert.c - struct snapshot to struct profile; see convert.h.
+ *
+ * A frame's module is the one that was there in its stack's epoch (modules.h).  Stacks that name the same locations
+ * become one sample, added up before anything is rounded. */
+#include "collectord/profile/convert.h"
+
+#include <errno.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "collectord/profile/arena.h"
+#include "collectord/profile/describe.h"
+#include "collectord/profile/modules.h"
+#include "common/weight.h"
+
+struct converter {
+	const struct snapshot *s;
+	struct profile *p;
+	struct modules modules;
+	struct index samples;         /* by location list */
+	struct snapshot_values *sums; /* of each sample */
+};
+
+static uint32_t add_frame(struct converter *c, uint64_t frame, uint32_t epoch)
+{
+	uint64_t address = frame & ~ABI_FRAME_EXACT;
+
+	if (!(frame & ABI_FRAME_EXACT) && address)
+		address--;
+	return profile_add_location(c->p, modules_find(&c->modules, address, epoch), address);
+}
+
+/* What stands for a stack that was not recorded (stack id 0): a location of its own with a telling name. */
+static uint32_t add_no_stack(struct profile *p)
+{
+	uint32_t location = profile_add_location(p, PROFILE_NONE, 0);
+	uint32_t function = profile_add_function(p, CONVERT_NO_STACK, CONVERT_NO_STACK, "", 0);
+	struct profile_line *line = profile_alloc(p, 1, sizeof(*line));
+
+	if (location == PROFILE_NONE || function == PROFILE_NONE || !line)
+		return PROFILE_NONE;
+	line->function = function;
+	p->locations[location].lines = line;
+	p->locations[location].n_lines = 1;
+	return location;
+}
+
+struct sample_key {
+	const struct profile *p;
+	const uint32_t *locations;
+	uint32_t n;
+};
+
+static bool same_sample(const void *ctx, uint32_t entry)
+{
+	const struct sample_key *k = ctx;
+	const struct profile_sample *s = &k->p->samples[entry];
+
+	return s->n_locations == k->n && !memcmp(s->locations, k->locations, k->n * sizeof(*k->locations));
+}
+
+static uint64_t hash_locations(const uint32_t *locations, uint32_t n)
+{
+	uint64_t h = n;
+
+	for (uint32_t i = 0; i < n; i++)
+		h = hash_word(h, locations[i]);
+	return h;
+}
+
+/* The sample of these locations, new or old. */
+static uint32_t intern_sample(struct converter *c, const uint32_t *locations, uint32_t n)
+{
+	struct sample_key key = { .p = c->p, .locations = locations, .n = n };
+	uint64_t hash = hash_locations(locations, n);
+	uint32_t found = index_find(&c->samples, hash, same_sample, &key);
+
+	if (found != ARENA_NONE)
+		return found;
+	found = profile_add_sample(c->p, locations, n);
+	if (found != PROFILE_NONE && !index_add(&c->samples, hash, found))
+		return PROFILE_NONE;
+	return found;
+}
+
+static void add_values(struct snapshot_values *sum, const struct snapshot_values *v)
+{
+	sum->alloc_count += v->alloc_count;
+	sum->alloc_bytes += v->alloc_bytes;
+	sum->free_count += v->free_count;
+	sum->free_bytes += v->free_bytes;
+	sum->peak_count += v->peak_count;
+	sum->peak_bytes += v->peak_bytes;
+	sum->var_alloc_count += v->var_alloc_count;
+	sum->var_alloc_bytes += v->var_alloc_bytes;
+	sum->var_inuse_count += v->var_inuse_count;
+	sum->var_inuse_bytes += v->var_inuse_bytes;
+}
+
+static int add_stack(struct converter *c, const struct snapshot_stack *k, uint32_t *locations)
+{
+	uint32_t n = k->n_frames, sample;
+
+	for (uint32_t i = 0; i < n; i++) {
+		locations[i] = add_frame(c, k->frames[i], k->epoch);
+		if (locations[i] == PROFILE_NONE)
+			return -ENOMEM;
+	}
+	if (!n) {
+		locations[n++] = add_no_stack(c->p);
+		if (locations[0] == PROFILE_NONE)
+			return -ENOMEM;
+	}
+	sample = intern_sample(c, locations, n);
+	if (sample == PROFILE_NONE)
+		return -ENOMEM;
+	add_values(&c->sums[sample], &k->values);
+	return 0;
+}
+
+static int add_stacks(struct converter *c)
+{
+	const struct snapshot *s = c->s;
+	uint32_t deepest = 1, *locations;
+	int r = 0;
+
+	for (size_t i = 0; i < s->n_stacks; i++)
+		deepest = s->stacks[i].n_frames > deepest ? s->stacks[i].n_frames : deepest;
+	locations = calloc(deepest, sizeof(*locations));
+	c->sums = calloc(s->n_stacks + 1, sizeof(*c->sums)); /* never more samples than stacks */
+	if (!locations || !c->sums)
+		r = -ENOMEM;
+	for (size_t i = 0; i < s->n_stacks && !r; i++)
+		r = add_stack(c, &s->stacks[i], locations);
+	free(locations);
+	return r;
+}
+
+static int64_t round_fixed(uint64_t v, unsigned shift)
+{
+	return (int64_t)((v >> shift) + (v >> (shift - 1) & 1));
+}
+
+/* a - b in fixed point, 0 if more was freed than allocated (a free that was drained before its alloc). */
+static uint64_t in_use(uint64_t a, uint64_t b)
+{
+	return (int64_t)(a - b) < 0 ? 0 : a - b;
+}
+
+static double positive(double v)
+{
+	return v > 0 ? v : 0;
+}
+
+static int fill_sample(struct converter *c, struct profile_sample *sample, const struct snapshot_values *v,
+		       enum convert_values which)
+{
+	bool now = which == CONVERT_NOW;
+	uint64_t count = now ? in_use(v->alloc_count, v->free_count) : v->peak_count;
+	uint64_t bytes = now ? in_use(v->alloc_bytes, v->free_bytes) : v->peak_bytes;
+	double *var = profile_alloc(c->p, PROFILE_HEAP_TYPES, sizeof(*var));
+
+	if (!var)
+		return -ENOMEM;
+	sample->values[PROFILE_ALLOC_OBJECTS] = round_fixed(v->alloc_count, WEIGHT_COUNT_SHIFT);
+	sample->values[PROFILE_ALLOC_SPACE] = round_fixed(v->alloc_bytes, WEIGHT_BYTES_SHIFT);
+	sample->values[PROFILE_INUSE_OBJECTS] = round_fixed(count, WEIGHT_COUNT_SHIFT);
+	sample->values[PROFILE_INUSE_SPACE] = round_fixed(bytes, WEIGHT_BYTES_SHIFT);
+	var[PROFILE_ALLOC_OBJECTS] = positive(v->var_alloc_count);
+	var[PROFILE_ALLOC_SPACE] = positive(v->var_alloc_bytes);
+	var[PROFILE_INUSE_OBJECTS] = now ? positive(v->var_inuse_count) : NAN;
+	var[PROFILE_INUSE_SPACE] = now ? positive(v->var_inuse_bytes) : NAN;
+	sample->variance = var;
+	return 0;
+}
+
+static bool all_zero(const struct profile_sample *s)
+{
+	for (size_t i = 0; i < PROFILE_HEAP_TYPES; i++)
+		if (s->values[i])
+			return false;
+	return true;
+}
+
+/* Values for all samples; those that are nothing at all go, as pprof would drop them on reading. */
+static int fill_samples(struct converter *c, enum convert_values which)
+{
+	struct profile *p = c->p;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < p->n_samples; i++) {
+		int r = fill_sample(c, &p->samples[i], &c->sums[i], which);
+
+		if (r)
+			return r;
+		if (!all_zero(&p->samples[i]))
+			p->samples[kept++] = p->samples[i];
+	}
+	p->n_samples = kept;
+	return 0;
+}
+
+static int set_head(struct profile *p, const struct snapshot *s)
+{
+	static const char *const types[PROFILE_HEAP_TYPES][2] = {
+		[PROFILE_ALLOC_OBJECTS] = { "alloc_objects", "count" },
+		[PROFILE_ALLOC_SPACE] = { "alloc_space", "bytes" },
+		[PROFILE_INUSE_OBJECTS] = { "inuse_objects", "count" },
+		[PROFILE_INUSE_SPACE] = { "inuse_space", "bytes" },
+	};
+
+	for (size_t i = 0; i < PROFILE_HEAP_TYPES; i++)
+		if (profile_add_sample_type(p, types[i][0], types[i][1]) == PROFILE_NONE)
+			return -ENOMEM;
+	p->period_type = (struct profile_value_type){ profile_string(p, "space"), profile_string(p, "bytes") };
+	p->default_sample_type = profile_string(p, "inuse_space");
+	if (!p->period_type.type || !p->period_type.unit || !p->default_sample_type)
+		return -ENOMEM;
+	p->period = s->rate;
+	p->time_nanos = s->wall_ns;
+	p->duration_nanos = s->elapsed_ns <= INT64_MAX ? (int64_t)s->elapsed_ns : 0;
+	return profile_describe_snapshot(p, s);
+}
+
+static int convert(struct converter *c, enum convert_values which)
+{
+	int r;
+
+	c->p = profile_new();
+	if (!c->p)
+		return -ENOMEM;
+	r = set_head(c->p, c->s);
+	if (!r)
+		r = modules_init(&c->modules, c->s, c->p);
+	if (!r)
+		r = add_stacks(c);
+	return r ? r : fill_samples(c, which);
+}
+
+int profile_from_snapshot(const struct snapshot *s, enum convert_values which, struct profile **ret,
+			  struct fault *f)
+{
+	struct converter c = { .s = s };
+	int r = convert(&c, which);
+
+	modules_done(&c.modules);
+	free(c.sums);
+	index_done(&c.samples);
+	if (r) {
+		profile_free(c.p);
+		return fault_set(f, r, "out of memory");
+	}
+	*ret = c.p;
+	return 0;
+}

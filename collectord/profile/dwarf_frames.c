@@ -1,0 +1,314 @@
+/* collectord/profile/dwarf_frames.c - see dwarf_frames.h.
+ *
+ * address -> unit by the ranges the units state (.debug_aranges is optional and clang leaves it out) -> the
+ * function of that unit that covers it -> down its tree of inlined calls.  The innermost frame's place comes from
+ * the line table, each outer one's from the call site its callee recorded.  Depths are bounded: files may be
+ * hostile. */
+#include "collectord/profile/dwarf_frames.h"
+
+#include <dwarf.h>
+#include <elfutils/libdw.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "collectord/profile/spans.h"
+
+#define MAX_TREE 128 /* nesting of namespaces, classes and blocks that is followed */
+
+struct unit {
+	Dwarf_Die functions; /* the DIE with the functions below it, and the one with the line table: */
+	Dwarf_Die lines;     /* they differ in split DWARF */
+};
+
+/* DIEs and the address ranges they state. */
+struct table {
+	struct spans spans; /* items count units or functions */
+	Dwarf_Die *at;      /* functions only */
+	uint32_t n, cap;
+};
+
+struct dwarf_frames {
+	Dwarf_Addr bias;
+	struct unit *units;
+	uint32_t n_units, cap_units;
+	struct spans unit_spans;
+	struct table functions; /* of the unit last used */
+	uint32_t loaded;        /* that unit + 1; 0 = none */
+};
+
+static int add_ranges(struct spans *t, Dwarf_Die *die, uint32_t item)
+{
+	Dwarf_Addr base, start, end;
+	ptrdiff_t at = 0;
+	int r = 0;
+
+	while (!r && (at = dwarf_ranges(die, at, &base, &start, &end)) > 0)
+		if (start < end && start) /* code at 0 was discarded by the linker */
+			r = spans_add(t, start, end, item);
+	return r;
+}
+
+/* Room for entry `n` of a malloc'ed table. */
+static int grow(void *table, uint32_t n, uint32_t *cap, size_t size)
+{
+	void *old, *bigger;
+	uint32_t want = n ? 2 * n : 64;
+
+	if (n < *cap)
+		return 0;
+	memcpy(&old, table, sizeof(old));
+	bigger = n > UINT32_MAX / 4 ? NULL : reallocarray(old, want, size);
+	if (!bigger)
+		return -ENOMEM;
+	memcpy(table, &bigger, sizeof(bigger));
+	*cap = want;
+	return 0;
+}
+
+static int add_unit(struct dwarf_frames *d, const struct unit *u)
+{
+	Dwarf_Die die = u->lines; /* also in split DWARF the half that stays has the ranges */
+	int r = grow(&d->units, d->n_units, &d->cap_units, sizeof(*d->units));
+
+	if (r)
+		return r;
+	d->units[d->n_units] = *u;
+	return add_ranges(&d->unit_spans, &die, d->n_units++);
+}
+
+static int load_units(struct dwarf_frames *d, Dwarf *dwarf)
+{
+	Dwarf_CU *unit = NULL;
+	Dwarf_Die die, split;
+	uint8_t type;
+	int r = 0;
+
+	while (!r && !dwarf_get_units(dwarf, unit, &unit, NULL, &type, &die, &split))
+		if (type == DW_UT_compile || type == DW_UT_skeleton)
+			r = add_unit(d, &(struct unit){ .functions = split.addr ? split : die, .lines = die });
+	spans_sort(&d->unit_spans);
+	return r;
+}
+
+int dwarf_frames_new(Dwfl_Module *module, struct dwarf_frames **ret)
+{
+	struct dwarf_frames *d = calloc(1, sizeof(*d));
+	Dwarf *dwarf;
+	int r = 0;
+
+	if (!d)
+		return -ENOMEM;
+	dwarf = dwfl_module_getdwarf(module, &d->bias);
+	if (dwarf)
+		r = load_units(d, dwarf);
+	if (r) {
+		dwarf_frames_free(d);
+		return r;
+	}
+	*ret = d;
+	return 0;
+}
+
+void dwarf_frames_free(struct dwarf_frames *d)
+{
+	if (!d)
+		return;
+	free(d->units);
+	free(d->functions.at);
+	spans_done(&d->unit_spans);
+	spans_done(&d->functions.spans);
+	free(d);
+}
+
+static bool has_code_of_its_own(Dwarf_Die *die)
+{
+	return dwarf_hasattr(die, DW_AT_low_pc) || dwarf_hasattr(die, DW_AT_ranges);
+}
+
+/* Can functions with code be below such an entry? */
+static bool holds_functions(int tag)
+{
+	switch (tag) {
+	case DW_TAG_namespace:
+	case DW_TAG_module:
+	case DW_TAG_class_type:
+	case DW_TAG_structure_type:
+	case DW_TAG_union_type:
+	case DW_TAG_enumeration_type:
+	case DW_TAG_subprogram:
+	case DW_TAG_lexical_block:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static int add_function(struct table *t, Dwarf_Die *die)
+{
+	int r = grow(&t->at, t->n, &t->cap, sizeof(*t->at));
+
+	if (r)
+		return r;
+	t->at[t->n] = *die;
+	return add_ranges(&t->spans, die, t->n++);
+}
+
+static int collect_functions(struct table *t, Dwarf_Die *parent, unsigned depth)
+{
+	Dwarf_Die die;
+	int r = 0;
+
+	if (depth > MAX_TREE || dwarf_child(parent, &die))
+		return 0;
+	do {
+		int tag = dwarf_tag(&die);
+
+		if (tag == DW_TAG_subprogram && has_code_of_its_own(&die))
+			r = add_function(t, &die);
+		if (!r && holds_functions(tag))
+			r = collect_functions(t, &die, depth + 1);
+	} while (!r && !dwarf_siblingof(&die, &die));
+	return r;
+}
+
+static int load_functions(struct dwarf_frames *d, uint32_t unit)
+{
+	int r;
+
+	if (d->loaded == unit + 1)
+		return 0;
+	d->loaded = 0;
+	d->functions.n = 0;
+	d->functions.spans.n = 0;
+	r = collect_functions(&d->functions, &d->units[unit].functions, 0);
+	if (r)
+		return r;
+	spans_sort(&d->functions.spans);
+	d->loaded = unit + 1;
+	return 0;
+}
+
+static bool is_block(int tag)
+{
+	return tag == DW_TAG_lexical_block || tag == DW_TAG_try_block || tag == DW_TAG_catch_block;
+}
+
+/* The inlined call below `parent` that covers `pc`, looking through blocks. */
+static bool find_inlined(Dwarf_Die *parent, uint64_t pc, unsigned depth, Dwarf_Die *ret)
+{
+	Dwarf_Die die;
+
+	if (depth > MAX_TREE || dwarf_child(parent, &die))
+		return false;
+	do {
+		int tag = dwarf_tag(&die);
+		bool covers = dwarf_haspc(&die, pc) == 1;
+
+		if (tag == DW_TAG_inlined_subroutine && covers) {
+			*ret = die;
+			return true;
+		}
+		if (is_block(tag) && (covers || !has_code_of_its_own(&die)) &&
+		    find_inlined(&die, pc, depth + 1, ret))
+			return true;
+	} while (!dwarf_siblingof(&die, &die));
+	return false;
+}
+
+/* Name for the linker, from the entry or the one it is an instance of. */
+static const char *function_name(Dwarf_Die *die)
+{
+	Dwarf_Attribute a;
+	const char *name = NULL;
+
+	if (dwarf_attr_integrate(die, DW_AT_linkage_name, &a) ||
+	    dwarf_attr_integrate(die, DW_AT_MIPS_linkage_name, &a))
+		name = dwarf_formstring(&a);
+	return name ? name : dwarf_diename(die);
+}
+
+static int64_t unsigned_attribute(Dwarf_Die *die, unsigned name)
+{
+	Dwarf_Attribute a;
+	Dwarf_Word v = 0;
+
+	if (!dwarf_attr(die, name, &a) || dwarf_formudata(&a, &v) || v > INT32_MAX)
+		return 0;
+	return (int64_t)v;
+}
+
+static const char *unit_dir(Dwarf_Die *lines)
+{
+	Dwarf_Attribute a;
+
+	return dwarf_formstring(dwarf_attr(lines, DW_AT_comp_dir, &a));
+}
+
+static const char *unit_file(Dwarf_Die *lines, int64_t number)
+{
+	Dwarf_Files *files;
+	size_t n;
+
+	if (dwarf_getsrcfiles(lines, &files, &n) || (uint64_t)number >= n)
+		return NULL;
+	return dwarf_filesrc(files, (size_t)number, NULL, NULL);
+}
+
+static void line_at(Dwarf_Die *lines, uint64_t pc, struct dwarf_frame *f)
+{
+	Dwarf_Line *line = dwarf_getsrc_die(lines, pc);
+	int number = 0;
+
+	if (!line)
+		return;
+	f->file = dwarf_linesrc(line, NULL, NULL);
+	if (!dwarf_lineno(line, &number))
+		f->line = number;
+}
+
+/* The function that owns the code at `pc`, then the calls inlined into each other there: outermost first. */
+static int inline_chain(const Dwarf_Die *function, uint64_t pc, Dwarf_Die *chain)
+{
+	int n = 0;
+
+	chain[n++] = *function;
+	while (n < DWARF_MAX_INLINE && find_inlined(&chain[n - 1], pc, 0, &chain[n]))
+		n++;
+	return n;
+}
+
+/* Frames of `function` at `pc`, innermost first. */
+static int fill_frames(Dwarf_Die *lines, const Dwarf_Die *function, uint64_t pc, struct dwarf_frame *frames)
+{
+	Dwarf_Die chain[DWARF_MAX_INLINE];
+	int n = inline_chain(function, pc, chain);
+
+	for (int i = 0; i < n; i++)
+		frames[i] = (struct dwarf_frame){ .function = function_name(&chain[n - 1 - i]),
+						  .dir = unit_dir(lines) };
+	line_at(lines, pc, &frames[0]);
+	for (int i = 1; i < n; i++) { /* where frame i called the inlined function of frame i - 1 */
+		frames[i].file = unit_file(lines, unsigned_attribute(&chain[n - i], DW_AT_call_file));
+		frames[i].line = unsigned_attribute(&chain[n - i], DW_AT_call_line);
+	}
+	return n;
+}
+
+int dwarf_frames_at(struct dwarf_frames *d, uint64_t address, struct dwarf_frame *frames)
+{
+	uint64_t pc = address - d->bias;
+	const struct span *unit = spans_find(&d->unit_spans, pc), *function;
+	int r;
+
+	if (!unit)
+		return 0;
+	r = load_functions(d, unit->item);
+	if (r)
+		return r;
+	function = spans_find(&d->functions.spans, pc);
+	if (!function)
+		return 0;
+	return fill_frames(&d->units[unit->item].lines, &d->functions.at[function->item], pc, frames);
+}

@@ -1,0 +1,28 @@
+/* collectord/profile/dwarf_frames.h - source lines and inlined calls of one module, by its DWARF.
+ *
+ * Fast when asked in rising address order: the function table of one unit is kept at a time. */
+#pragma once
+
+#include <elfutils/libdwfl.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* One source-level frame.  Strings live as long as the module; NULL = unknown. */
+struct dwarf_frame {
+	const char *function; /* linker name if there is one, else the plain name */
+	const char *dir;      /* what a relative `file` is relative to */
+	const char *file;
+	int64_t line;
+};
+
+#define DWARF_MAX_INLINE 64 /* inlined calls deeper than this lose the outer ones but the function itself */
+
+struct dwarf_frames;
+
+/* A module without DWARF gives an object that finds nothing.  0 or -ENOMEM. */
+int dwarf_frames_new(Dwfl_Module *module, struct dwarf_frames **ret);
+void dwarf_frames_free(struct dwarf_frames *d); /* takes NULL */
+
+/* Frames at `address`, innermost inlined first, the function that owns the code last; frames[DWARF_MAX_INLINE].
+ * A positive count; 0 if the DWARF does not know the address; -ENOMEM. */
+int dwarf_frames_at(struct dwarf_frames *d, uint64_t address, struct dwarf_frame *frames);
