@@ -3,6 +3,8 @@
  * Used by the daemon and by `heaptap run`, each with its own struct loop; one thread, everything happens inside
  * loop callbacks.  A session is one executed program that shook hands; it lives until its process dies or executes
  * another program, is drained a last time, gets its final snapshot, and is then forgotten.
+ * A final snapshot says the exit status if the process is our child and was not reaped before the loop saw its end
+ * (waitid(P_PIDFD, WNOWAIT)): reap children from the loop, after SESSION_ENDED or with a turn in between.
  * Failures: setting up returns a fault; afterwards a client's fault ends only that client's session, and I/O errors
  * are counted (collector_errors()) and retried. */
 #pragma once
@@ -27,8 +29,8 @@ struct session_view {
 	uint64_t elapsed_ns;
 	struct snapshot_values total; /* books so far; fixed point */
 	struct snapshot_audit audit;
-	uint32_t snapshots;         /* written so far */
-	const char *last_snapshot;  /* path below out_dir, "" if none yet */
+	uint32_t snapshots;        /* written so far */
+	const char *last_snapshot; /* path below out_dir, "" if none yet */
 };
 
 enum session_change {
@@ -41,20 +43,22 @@ enum session_change {
 struct collector_config {
 	const char *socket_path; /* bound and unlinked by the collector; ignored if listen_fd >= 0 */
 	int listen_fd;           /* -1, or a listening SOCK_SEQPACKET socket (systemd): stays the caller's */
+	bool any_uid;            /* programs of every user may attach (the daemon); else only ours and root's */
 	const char *out_dir;     /* must exist; snapshots go below it */
 	uint32_t rate;           /* T, 1..ABI_MAX_RATE */
 	uint32_t interval_s;     /* periodic snapshots; 0 = none */
 	uint32_t keep;           /* periodic snapshots kept per session, older ones are removed; 0 = all */
 	uint32_t max_depth;      /* 0 = ABI_DEFAULT_DEPTH */
-	/* Name of the directory below out_dir for this session's snapshots; "" = out_dir itself.  Created 0750 by the
-	 * collector.  NULL: the collector names it "s<id>". */
+	/* Name of the directory below out_dir for this session's snapshots; "" = out_dir itself.  Created 0750 by
+	 * the collector.  NULL: the collector names it "s<id>". */
 	void (*name_session)(const struct session_view *v, char *buf, size_t size, void *arg);
 	void (*on_change)(enum session_change what, const struct session_view *v, void *arg);
 	void *arg;
 };
 
 /* Start listening.  The loop and the config's strings must outlive the collector. */
-int collector_new(struct loop *loop, const struct collector_config *config, struct collector **ret, struct fault *f);
+int collector_new(struct loop *loop, const struct collector_config *config, struct collector **ret,
+		  struct fault *f);
 
 /* Snapshot every session with reason `why`; written asynchronously, announced by SESSION_SAVED. */
 void collector_snapshot_all(struct collector *c, enum snapshot_reason why);

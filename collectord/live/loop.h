@@ -17,11 +17,12 @@ struct loop_watch;
 struct loop_timer;
 
 int loop_new(struct loop **ret, struct fault *f);
-void loop_free(struct loop *l); /* takes NULL; watches and timers must be gone */
+/* Takes NULL.  Watches and timers must be gone; writes under way are finished and their results delivered. */
+void loop_free(struct loop *l);
 const char *loop_backend(const struct loop *l); /* "io_uring" or "epoll" */
 
-/* Level-triggered: `fn` is called while `events` (POLLIN, ...) hold, with the events seen.  The descriptor stays the
- * caller's and must be unwatched before it is closed.  NULL: out of memory. */
+/* Level-triggered: `fn` is called while `events` (POLLIN, ...) hold, with the events seen.  The descriptor stays
+ * the caller's and must be unwatched before it is closed.  NULL: out of memory. */
 struct loop_watch *loop_watch_fd(struct loop *l, int fd, short events, void (*fn)(void *arg, short revents),
 				 void *arg);
 void loop_unwatch(struct loop_watch *w); /* takes NULL; `fn` is not called again */

@@ -1,0 +1,10 @@
+/* collectord/live/bind.h - make the listening socket at a path, once per path.
+ *
+ * A socket left behind by a collector that died is replaced; one that answers is not.  The directory is locked
+ * while that is decided, so that two collectors starting at once cannot both replace it. */
+#pragma once
+
+#include "collectord/profile/fault.h"
+
+/* A non-blocking SOCK_SEQPACKET socket listening at `path` with `mode`.  0 or -errno with a fault. */
+int bind_listen(const char *path, unsigned mode, int *ret_fd, struct fault *f);

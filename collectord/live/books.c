@@ -1,0 +1,220 @@
+/* collectord/live/books.c - see books.h.
+ *
+ * The peak by lazy rebase.  A new maximum of the in-use bytes only increments the peak's generation.  A bucket
+ * whose generation is older has not changed since the newest peak, so what it holds now is what it held then: it is
+ * noted just before the bucket's first change after a peak, and otherwise read off when somebody asks. */
+#include "collectord/live/books.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/weight.h"
+
+static uint64_t inuse_count(const struct bucket *k)
+{
+	return k->alloc.count + k->inherited.count - k->freed.count;
+}
+
+static uint64_t inuse_bytes(const struct bucket *k)
+{
+	return k->alloc.bytes + k->inherited.bytes - k->freed.bytes;
+}
+
+/* Grow `*array` of `size`-byte items to hold at least `need`. */
+static bool reserve(void *array, size_t size, uint64_t need, uint64_t *cap)
+{
+	uint64_t grown = *cap ? *cap : 64;
+	void *p;
+
+	if (need <= *cap)
+		return true;
+	while (grown < need)
+		grown *= 2;
+	memcpy(&p, array, sizeof(p));
+	p = reallocarray(p, grown, size);
+	if (!p)
+		return false;
+	memcpy(array, &p, sizeof(p));
+	*cap = grown;
+	return true;
+}
+
+static struct bucket *new_bucket(struct books *b)
+{
+	uint64_t cap = b->cap_buckets;
+
+	if (!reserve(&b->buckets, sizeof(*b->buckets), (uint64_t)b->n_buckets + 1, &cap))
+		return NULL;
+	b->cap_buckets = (uint32_t)cap;
+	memset(&b->buckets[b->n_buckets], 0, sizeof(*b->buckets));
+	return &b->buckets[b->n_buckets++];
+}
+
+int books_init(struct books *b, uint32_t stack_slots)
+{
+	*b = (struct books){ .stack_slots = stack_slots };
+	b->bucket_of = calloc(stack_slots, sizeof(*b->bucket_of));
+	if (!b->bucket_of || !new_bucket(b)) {
+		books_done(b);
+		return -ENOMEM;
+	}
+	b->bucket_of[0] = 1;
+	return 0;
+}
+
+void books_done(struct books *b)
+{
+	free(b->buckets);
+	free(b->bucket_of);
+	free(b->words);
+	*b = (struct books){ 0 };
+}
+
+struct bucket *books_find(struct books *b, uint32_t id)
+{
+	uint32_t at = b->bucket_of[id];
+
+	return at ? &b->buckets[at - 1] : NULL;
+}
+
+struct bucket *books_add_stack(struct books *b, uint32_t id, const uint64_t *frames, uint32_t n, uint64_t word)
+{
+	struct bucket *k = NULL;
+
+	if (reserve(&b->words, sizeof(*b->words), b->n_words + n, &b->cap_words))
+		k = new_bucket(b);
+	if (!k) {
+		b->bucket_of[id] = 1;
+		return &b->buckets[0];
+	}
+	k->frames = b->n_words;
+	k->n_frames = n;
+	k->flags = ABI_STACK_FLAGS(word);
+	k->epoch = ABI_STACK_EPOCH(word);
+	if (n)
+		memcpy(b->words + b->n_words, frames, n * sizeof(*frames));
+	b->n_words += n;
+	b->bucket_of[id] = b->n_buckets;
+	return k;
+}
+
+static void rebase(const struct books *b, struct bucket *k)
+{
+	if (k->peak_generation == b->total.peak_generation)
+		return;
+	k->peak_count = inuse_count(k);
+	k->peak_bytes = inuse_bytes(k);
+	k->peak_generation = b->total.peak_generation;
+}
+
+static void note_peak(struct books *b, uint64_t elapsed_ns)
+{
+	uint64_t bytes = inuse_bytes(&b->total);
+
+	if ((int64_t)bytes <= (int64_t)b->total.peak_bytes)
+		return;
+	b->total.peak_bytes = bytes;
+	b->total.peak_count = inuse_count(&b->total);
+	b->total.peak_generation++;
+	b->peak_elapsed_ns = elapsed_ns;
+}
+
+static void add(struct books_sums *s, const struct weight *w)
+{
+	s->count += w->count;
+	s->bytes += w->bytes;
+	s->var_count += w->var_count;
+	s->var_bytes += w->var_bytes;
+}
+
+static void enter(struct bucket *k, uint8_t kind, const struct weight *w)
+{
+	switch (kind) {
+	case ABI_EVENT_ALLOC:
+		k->allocs++;
+		add(&k->alloc, w);
+		break;
+	case ABI_EVENT_FREE:
+		k->frees++;
+		add(&k->freed, w);
+		break;
+	case ABI_EVENT_INHERITED:
+		add(&k->inherited, w);
+		break;
+	}
+}
+
+void books_event(struct books *b, struct bucket *k, const struct abi_event *e, uint64_t elapsed_ns)
+{
+	struct weight w = weight_of(e->size, e->rate);
+
+	rebase(b, k);
+	enter(k, e->kind, &w);
+	enter(&b->total, e->kind, &w);
+	note_peak(b, elapsed_ns);
+}
+
+/* Spill counters keep one variance for allocs and inherited samples; it goes to the allocs. */
+static void enter_spill(struct bucket *k, const struct spill_sums *g)
+{
+	const struct weight alloc = { g->alloc_count, g->alloc_bytes, g->var_count_alloc, g->var_bytes_alloc };
+	const struct weight freed = { g->free_count, g->free_bytes, g->var_count_free, g->var_bytes_free };
+	const struct weight inherited = { g->inherited_count, g->inherited_bytes, 0, 0 };
+
+	k->allocs += g->allocs;
+	k->frees += g->frees;
+	add(&k->alloc, &alloc);
+	add(&k->freed, &freed);
+	add(&k->inherited, &inherited);
+}
+
+void books_spill(struct books *b, struct bucket *k, const struct spill_sums *gain, uint64_t elapsed_ns)
+{
+	rebase(b, k);
+	enter_spill(k, gain);
+	enter_spill(&b->total, gain);
+	note_peak(b, elapsed_ns);
+}
+
+/* Below 0 for a moment, like in-use itself: then nothing is known, and 0 is said. */
+static double variance_inuse(u128 alloc, u128 inherited, u128 freed)
+{
+	i128 v = (i128)(alloc + inherited - freed);
+
+	return v > 0 ? (double)v : 0;
+}
+
+static void values_of(const struct bucket *k, struct snapshot_values *ret)
+{
+	const struct books_sums *a = &k->alloc, *i = &k->inherited, *f = &k->freed;
+	const double varb = 1u << WEIGHT_VARB_SHIFT;
+
+	*ret = (struct snapshot_values){
+		.allocs = k->allocs,
+		.frees = k->frees,
+		.alloc_count = a->count,
+		.alloc_bytes = a->bytes,
+		.free_count = f->count - i->count,
+		.free_bytes = f->bytes - i->bytes,
+		.peak_count = k->peak_count,
+		.peak_bytes = k->peak_bytes,
+		.var_alloc_count = (double)a->var_count,
+		.var_alloc_bytes = (double)a->var_bytes * varb,
+		.var_inuse_count = variance_inuse(a->var_count, i->var_count, f->var_count),
+		.var_inuse_bytes = variance_inuse(a->var_bytes, i->var_bytes, f->var_bytes) * varb,
+	};
+}
+
+void books_values(const struct books *b, const struct bucket *k, struct snapshot_values *ret)
+{
+	struct bucket now = *k;
+
+	rebase(b, &now);
+	values_of(&now, ret);
+}
+
+void books_total(const struct books *b, struct snapshot_values *ret)
+{
+	values_of(&b->total, ret);
+}

@@ -1,0 +1,254 @@
+/* collectord/live/collector.c - listener and sessions put together; see collector.h.
+ *
+ * Limits: sessions in all and per user, so that one user cannot starve the others; half-made handshakes are
+ * listen.c's. */
+#include "collectord/live/collector.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "collectord/live/listen.h"
+#include "collectord/live/session.h"
+
+#define MAX_SESSIONS 1024u
+#define MAX_SESSIONS_PER_USER 512u
+
+struct collector {
+	struct collector_config config;
+	struct session_env env; /* its scratch is ours */
+	struct listener *listener;
+	uint64_t last_id;
+	LIST_HEAD(, session) sessions;
+};
+
+static void on_gone(struct session *s, void *arg)
+{
+	(void)arg;
+	LIST_REMOVE(s, link);
+}
+
+static bool has_quota(const struct collector *c, uint32_t uid)
+{
+	const struct session *s;
+	uint32_t all = 0, users = 0;
+
+	LIST_FOREACH(s, &c->sessions, link)
+	{
+		all++;
+		users += s->uid == uid;
+	}
+	return all < MAX_SESSIONS && users < MAX_SESSIONS_PER_USER;
+}
+
+/* The same pid says hello again: it executed another program (or the pid is already somebody else's). */
+static void end_predecessor(struct collector *c, uint32_t pid)
+{
+	struct session *s;
+
+	LIST_FOREACH(s, &c->sessions, link)
+	{
+		if (s->pid == pid)
+			session_end(s, SNAPSHOT_EXIT);
+	}
+}
+
+static void tell(const struct collector *c, enum session_change what, const struct session_view *v)
+{
+	if (c->config.on_change)
+		c->config.on_change(what, v, c->config.arg);
+}
+
+static void begin(struct collector *c, struct peer *peer, const struct hello *h)
+{
+	struct session_view v;
+	struct session *s;
+
+	if (session_new(&c->env, c->last_id + 1, peer, h, &s)) {
+		listener_welcome(peer, WELCOME_REFUSED, 0, 0, -1);
+		return;
+	}
+	if (listener_welcome(peer, WELCOME_OK, s->id, s->region.size, s->region.memfd)) {
+		session_free(s);
+		return;
+	}
+	c->last_id = s->id;
+	LIST_INSERT_HEAD(&c->sessions, s, link);
+	session_view(s, &v);
+	tell(c, SESSION_STARTED, &v);
+}
+
+static void on_hello(void *arg, struct peer *peer, const struct hello *h)
+{
+	struct collector *c = arg;
+	struct session_view v;
+
+	end_predecessor(c, peer->pid);
+	if (h->status != HELLO_ACTIVE) {
+		listener_welcome(peer, WELCOME_NOTED, 0, 0, -1);
+		session_view_passive(peer, h, &v);
+		tell(c, SESSION_PASSIVE, &v);
+	} else if (!has_quota(c, peer->uid)) {
+		listener_welcome(peer, WELCOME_REFUSED, 0, 0, -1);
+	} else {
+		begin(c, peer, h);
+	}
+}
+
+static int open_out_dir(struct collector *c, struct fault *f)
+{
+	const char *dir = c->config.out_dir;
+
+	c->env.save.out_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (c->env.save.out_fd < 0)
+		return fault_set(f, -errno,
+				 "cannot open the directory for snapshots, %s: %s; create it or choose another",
+				 dir, strerror(errno));
+	if (faccessat(c->env.save.out_fd, ".", W_OK | X_OK, AT_EACCESS))
+		return fault_set(
+			f, -errno,
+			"cannot write snapshots into %s: %s; change its permissions or choose another directory",
+			dir, strerror(errno));
+	return 0;
+}
+
+static int check_config(const struct collector_config *config, struct fault *f)
+{
+	if (config->rate < 1 || config->rate > ABI_MAX_RATE)
+		return fault_set(f, -EINVAL, "sampling rate %u is out of range: 1 to %u bytes", config->rate,
+				 ABI_MAX_RATE);
+	if (config->max_depth > ABI_MAX_DEPTH)
+		return fault_set(f, -EINVAL, "stack depth %u is out of range: 1 to %u", config->max_depth,
+				 ABI_MAX_DEPTH);
+	return 0;
+}
+
+static void init(struct collector *c, struct loop *loop, const struct collector_config *config)
+{
+	LIST_INIT(&c->sessions);
+	c->config = *config;
+	c->env.loop = loop;
+	c->env.config = &c->config;
+	c->env.on_gone = on_gone;
+	c->env.arg = c;
+	c->env.save = (struct save_env){ .loop = loop, .out_fd = -1, .out_dir = config->out_dir };
+}
+
+int collector_new(struct loop *loop, const struct collector_config *config, struct collector **ret, struct fault *f)
+{
+	struct collector *c;
+	int r = check_config(config, f);
+
+	if (r)
+		return r;
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		return fault_set(f, -ENOMEM, "out of memory");
+	init(c, loop, config);
+	c->env.scratch = malloc(sizeof(*c->env.scratch));
+	if (!c->env.scratch)
+		r = fault_set(f, -ENOMEM, "out of memory");
+	if (!r)
+		r = open_out_dir(c, f);
+	if (!r) {
+		const struct listener_config lc = {
+			.path = config->socket_path,
+			.fd = config->listen_fd,
+			.any_uid = config->any_uid,
+			.on_hello = on_hello,
+			.arg = c,
+		};
+
+		r = listener_new(loop, &lc, &c->listener, f);
+	}
+	if (r)
+		collector_free(c);
+	else
+		*ret = c;
+	return r;
+}
+
+void collector_snapshot_all(struct collector *c, enum snapshot_reason why)
+{
+	struct session *s;
+
+	collector_drain_all(c);
+	LIST_FOREACH(s, &c->sessions, link)
+	{
+		if (s->state == SESSION_LIVE)
+			saver_want(&s->saver, why);
+	}
+}
+
+void collector_drain_all(struct collector *c)
+{
+	struct session *s;
+
+	LIST_FOREACH(s, &c->sessions, link)
+	{
+		session_drain_now(s);
+	}
+}
+
+void collector_each(struct collector *c, void (*fn)(const struct session_view *v, void *arg), void *arg)
+{
+	struct session *s;
+
+	LIST_FOREACH(s, &c->sessions, link)
+	{
+		struct session_view v;
+
+		session_view(s, &v);
+		fn(&v, arg);
+	}
+}
+
+size_t collector_pending(const struct collector *c)
+{
+	const struct session *s;
+	size_t n = 0;
+
+	LIST_FOREACH(s, &c->sessions, link)
+	{
+		n++;
+	}
+	return n;
+}
+
+uint64_t collector_errors(const struct collector *c, const char **ret_last)
+{
+	*ret_last = c->env.save.last_error;
+	return c->env.save.errors;
+}
+
+void collector_shutdown(struct collector *c)
+{
+	struct session *s;
+
+	listener_free(c->listener);
+	c->listener = NULL;
+	LIST_FOREACH(s, &c->sessions, link)
+	{
+		session_end(s, session_is_dead(s) ? SNAPSHOT_EXIT : SNAPSHOT_ASKED);
+	}
+}
+
+void collector_free(struct collector *c)
+{
+	if (!c)
+		return;
+	listener_free(c->listener);
+	while (!LIST_EMPTY(&c->sessions)) {
+		struct session *s = LIST_FIRST(&c->sessions);
+
+		LIST_REMOVE(s, link);
+		session_free(s);
+	}
+	if (c->env.save.out_fd >= 0)
+		close(c->env.save.out_fd);
+	free(c->env.scratch);
+	free(c);
+}

@@ -1,0 +1,289 @@
+/* collectord/live/drain.c - see drain.h.  Letters: common/abi.h. */
+#include "collectord/live/drain.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/lane.h"
+#include "common/stacktab.h"
+
+#define SPILL_INTERVAL_NS 50000000 /* between readings of the spill table */
+#define MAX_SIZE (1ull << 56)      /* weight_of()'s bound; no address space is larger */
+
+/* One lane's part of a pass: copied events [at, n), their times made rising. */
+struct cursor {
+	uint32_t lane;
+	uint32_t at, n;
+	struct abi_event *events;
+};
+
+void drain_init(struct drain *d, const struct abi_region *region, int memfd, struct books *books,
+		struct drain_scratch *scratch)
+{
+	*d = (struct drain){ .region = region, .memfd = memfd, .books = books, .scratch = scratch };
+}
+
+void drain_done(struct drain *d)
+{
+	free(d->spill_seen);
+	d->spill_seen = NULL;
+}
+
+/* The bucket for `stack`, read out of the region when it is new; NULL: the id names nothing, or this stack would
+ * make the books larger than the region's arena, which an honest one cannot. */
+static struct bucket *bucket_for(struct drain *d, uint32_t stack)
+{
+	struct bucket *k = books_find(d->books, stack);
+	uint64_t word;
+	int n;
+
+	if (k)
+		return k;
+	n = stack_read(d->region, stack, d->scratch->frames, ABI_MAX_DEPTH, &word);
+	if (n < 0 || d->books->n_words + (uint64_t)n > d->region->geo.stack_words)
+		return NULL;
+	return books_add_stack(d->books, stack, d->scratch->frames, (uint32_t)n, word);
+}
+
+static bool event_ok(const struct drain *d, const struct abi_event *e)
+{
+	const struct abi_geometry *g = &d->region->geo;
+
+	return (e->kind == ABI_EVENT_ALLOC || e->kind == ABI_EVENT_FREE || e->kind == ABI_EVENT_INHERITED) &&
+	       e->proc < g->procs && e->stack < g->stack_slots && e->rate >= 1 && e->rate <= ABI_MAX_RATE &&
+	       e->size <= MAX_SIZE;
+}
+
+static void enter(struct drain *d, const struct abi_event *e)
+{
+	struct bucket *k = event_ok(d, e) ? bucket_for(d, e->stack) : NULL;
+
+	if (!k) {
+		d->corrupt++;
+		return;
+	}
+	d->drained++;
+	books_event(d->books, k, e, e->time_ns);
+}
+
+static uint32_t waiting_lanes(const struct drain *d)
+{
+	uint32_t n = 0;
+
+	for (uint32_t l = 0; l < d->region->geo.lanes; l++)
+		n += load_relaxed(&d->region->lanes[l].head) != d->tails[l];
+	return n;
+}
+
+/* Times are coarse and taken before the lane was: make them rise, and none later than now. */
+static void straighten(struct cursor *c, uint64_t now_ns)
+{
+	uint64_t last = 0;
+
+	for (uint32_t i = 0; i < c->n; i++) {
+		uint64_t *t = &c->events[i].time_ns;
+
+		if (*t > now_ns)
+			*t = now_ns;
+		if (*t < last)
+			*t = last;
+		last = *t;
+	}
+}
+
+/* Copy up to `share` events of `lane`.  *horizon sinks to the last time up to which this lane is known. */
+static int open_lane(const struct drain *d, struct cursor *c, uint32_t share, uint64_t now_ns, uint64_t *horizon,
+		     struct drain_result *res)
+{
+	const struct abi_region *r = d->region;
+	uint64_t tail = d->tails[c->lane];
+	uint64_t fill = load_acquire(&r->lanes[c->lane].head) - tail; /* B, pairs with A */
+	int64_t n = lane_copy(r, c->lane, &tail, c->events, share);
+
+	if (n < 0 || fill > r->geo.lane_events)
+		return -EBADMSG;
+	c->n = (uint32_t)n;
+	straighten(c, now_ns);
+	if (fill * 100 / r->geo.lane_events > res->fill_pct)
+		res->fill_pct = (uint32_t)(fill * 100 / r->geo.lane_events);
+	if (fill > c->n && c->n) {
+		res->more = true;
+		if (c->events[c->n - 1].time_ns < *horizon)
+			*horizon = c->events[c->n - 1].time_ns;
+	}
+	return 0;
+}
+
+/* The earliest time at which some cursor stands; UINT64_MAX when all are at their ends. */
+static uint64_t earliest(const struct cursor *c, uint32_t n)
+{
+	uint64_t t = UINT64_MAX;
+
+	for (uint32_t i = 0; i < n; i++)
+		if (c[i].at < c[i].n && c[i].events[c[i].at].time_ns < t)
+			t = c[i].events[c[i].at].time_ns;
+	return t;
+}
+
+/* Enter everything up to `horizon`, tick by tick.  The lane that set the horizon is used up, so each pass moves. */
+static void merge(struct drain *d, struct cursor *c, uint32_t n, uint64_t horizon)
+{
+	uint64_t t;
+
+	while ((t = earliest(c, n)) != UINT64_MAX && t <= horizon)
+		for (uint32_t i = 0; i < n; i++)
+			for (; c[i].at < c[i].n && c[i].events[c[i].at].time_ns <= t; c[i].at++)
+				enter(d, &c[i].events[c[i].at]);
+}
+
+static void give_back(struct drain *d, const struct cursor *c, uint32_t n, struct drain_result *res)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		d->tails[c[i].lane] += c[i].at;
+		lane_release(d->region, c[i].lane, d->tails[c[i].lane]);
+		res->events += c[i].at;
+		res->more |= c[i].at < c[i].n;
+	}
+}
+
+static int drain_lanes(struct drain *d, uint64_t now_ns, struct drain_result *res)
+{
+	struct cursor cursors[ABI_MAX_LANES];
+	uint32_t n = 0, waiting = waiting_lanes(d), share;
+	uint64_t horizon = UINT64_MAX;
+
+	if (!waiting)
+		return 0;
+	share = DRAIN_BATCH / waiting;
+	for (uint32_t l = 0; l < d->region->geo.lanes && n < waiting; l++) {
+		int r;
+
+		if (load_relaxed(&d->region->lanes[l].head) == d->tails[l])
+			continue;
+		cursors[n] = (struct cursor){ .lane = l, .events = d->scratch->events + (size_t)n * share };
+		r = open_lane(d, &cursors[n], share, now_ns, &horizon, res);
+		if (r)
+			return r;
+		n++;
+	}
+	merge(d, cursors, n, horizon);
+	give_back(d, cursors, n, res);
+	return 0;
+}
+
+static uint32_t procs_claimed(const struct abi_region *r)
+{
+	uint32_t n = load_relaxed(&r->cursors->procs);
+
+	return n == 0 ? 1 : n < r->geo.procs ? n : r->geo.procs;
+}
+
+/* The counters are read when some process's `spilled` moved, and once more after that: a writer may have been
+ * between its counter and the sums.  Not too often: under pressure the table is large. */
+static bool spill_due(struct drain *d, uint64_t now_ns)
+{
+	uint64_t sum = 0;
+	bool moved, due;
+
+	if (now_ns < d->spill_not_before_ns)
+		return false;
+	for (uint32_t i = 0; i < procs_claimed(d->region); i++)
+		sum += load_relaxed(&d->region->procs[i].spilled);
+	moved = sum != d->spilled_mark;
+	due = moved || d->spill_settling;
+	d->spilled_mark = sum;
+	d->spill_settling = moved;
+	if (due)
+		d->spill_not_before_ns = now_ns + SPILL_INTERVAL_NS;
+	return due;
+}
+
+/* Differences modulo 2^64, field by field: struct spill_sums is all uint64_t. */
+static bool gain_of(const struct spill_sums *now, struct spill_sums *seen, struct spill_sums *ret)
+{
+	const uint64_t *a = (const uint64_t *)now, *b = (const uint64_t *)seen;
+	uint64_t *out = (uint64_t *)ret, any = 0;
+
+	static_assert(sizeof(*now) % sizeof(*a) == 0, "spill_sums is an array of uint64_t");
+	for (size_t i = 0; i < sizeof(*now) / sizeof(*a); i++) {
+		out[i] = a[i] - b[i];
+		any |= out[i];
+	}
+	*seen = *now;
+	return any != 0;
+}
+
+static void enter_spill(struct drain *d, uint32_t slot, uint64_t now_ns)
+{
+	struct spill_sums now, gain;
+	uint32_t proc, stack;
+	struct bucket *k = NULL;
+
+	if (!spill_read(d->region, slot, &proc, &stack, &now) || !gain_of(&now, &d->spill_seen[slot], &gain))
+		return;
+	if (proc < d->region->geo.procs && stack < d->region->geo.stack_slots)
+		k = bucket_for(d, stack);
+	if (!k) {
+		d->corrupt++;
+		return;
+	}
+	d->spilled += gain.allocs + gain.frees;
+	books_spill(d->books, k, &gain, now_ns);
+}
+
+/* Walks the file's data, not its holes: the table is large and mostly untouched, and reading a hole fills it. */
+void drain_spill(struct drain *d, uint64_t now_ns)
+{
+	const struct abi_region *r = d->region;
+	const off_t start = (char *)r->spill - (char *)r->header, size = sizeof(struct abi_spill);
+	const off_t end = start + (off_t)r->geo.spill_slots * size;
+	off_t data, hole;
+
+	for (off_t at = start; at < end; at = hole) {
+		data = lseek(d->memfd, at, SEEK_DATA);
+		if (data < 0 || data >= end)
+			return;
+		hole = lseek(d->memfd, data, SEEK_HOLE);
+		if (hole < 0 || hole > end)
+			hole = end;
+		if (!d->spill_seen)
+			d->spill_seen = calloc(r->geo.spill_slots, sizeof(*d->spill_seen));
+		if (!d->spill_seen)
+			return;
+		for (off_t i = (data - start) / size; i < (hole - start) / size; i++)
+			enter_spill(d, (uint32_t)i, now_ns);
+	}
+}
+
+int drain_pass(struct drain *d, uint64_t now_ns, struct drain_result *ret)
+{
+	struct drain_result res = { 0 };
+	int r = drain_lanes(d, now_ns, &res);
+
+	if (r)
+		return r;
+	if (spill_due(d, now_ns))
+		drain_spill(d, now_ns);
+	*ret = res;
+	return 0;
+}
+
+void drain_audit(const struct drain *d, struct snapshot_audit *ret)
+{
+	struct snapshot_audit a = { .drained = d->drained, .spilled = d->spilled, .corrupt = d->corrupt };
+
+	for (uint32_t i = 0; i < procs_claimed(d->region); i++) {
+		const struct abi_proc *p = &d->region->procs[i];
+
+		a.samples += load_relaxed(&p->samples);
+		a.frees += load_relaxed(&p->frees);
+		a.untracked += load_relaxed(&p->untracked);
+		a.stack_full += load_relaxed(&p->stack_full);
+		a.truncated += load_relaxed(&p->truncated);
+		a.module_full += load_relaxed(&p->module_full);
+		a.spill_full += load_relaxed(&p->spill_full);
+	}
+	*ret = a;
+}

@@ -1,0 +1,277 @@
+/* collectord/live/listen.c - accept, read one hello, hand it over; see listen.h.  The socket itself: bind.c. */
+#include "collectord/live/listen.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "collectord/live/bind.h"
+#include "common/abi.h"
+
+#define ACCEPT_BATCH 64
+#define MAX_CLIENTS 512    /* half-way through; the oldest makes room */
+#define DEADLINE_MS 1000   /* for the hello */
+#define BACKOFF_MS 100     /* out of descriptors or memory: leave clients in the backlog */
+#define HELLO_MIN_SIZE 16u /* magic, version, size: enough to answer another version */
+
+struct client {
+	TAILQ_ENTRY(client) link;
+	struct listener *listener;
+	struct peer peer;
+	struct loop_watch *watch;
+	struct loop_timer *deadline;
+	bool hung_up; /* before its pidfd was known to be its own */
+};
+
+struct listener {
+	struct loop *loop;
+	struct listener_config config;
+	int fd;
+	bool bound; /* we bound config.path */
+	struct loop_watch *watch;
+	struct loop_timer *backoff;
+	TAILQ_HEAD(, client) clients;
+	size_t n_clients;
+};
+
+static void client_free(struct client *c)
+{
+	if (!c)
+		return;
+	TAILQ_REMOVE(&c->listener->clients, c, link);
+	c->listener->n_clients--;
+	loop_timer_free(c->deadline);
+	loop_unwatch(c->watch);
+	if (c->peer.pidfd >= 0)
+		close(c->peer.pidfd);
+	close(c->peer.sock);
+	free(c);
+}
+
+/* A socket we hold says who connected; a pid says it only until it is used again.  If the peer's end is still
+ * open after pidfd_open(), its process lived all the time and the pidfd is its own.  If not, the peer may still
+ * have left a word why it stays passive: a shim does not wait for an answer to that. */
+static int identify(struct client *c)
+{
+	struct peer *p = &c->peer;
+	struct ucred cred;
+	socklen_t len = sizeof(cred);
+	struct pollfd hup = { .fd = p->sock };
+
+	if (getsockopt(p->sock, SOL_SOCKET, SO_PEERCRED, &cred, &len))
+		return -errno;
+	if (cred.pid <= 0) /* from a pid namespace we cannot see into */
+		return -ESRCH;
+	p->pid = (uint32_t)cred.pid;
+	p->uid = cred.uid;
+	p->pidfd = pidfd_open(cred.pid, 0);
+	if (p->pidfd < 0)
+		return -errno;
+	c->hung_up = poll(&hup, 1, 0) == 1 && hup.revents & (POLLHUP | POLLERR);
+	return 0;
+}
+
+static bool may_attach(const struct listener *l, const struct peer *p)
+{
+	return l->config.any_uid || p->uid == 0 || p->uid == geteuid();
+}
+
+/* Make every string of a client's hello a string; the words of its command line are joined by blanks. */
+static void terminate(struct hello *h)
+{
+	h->allocator[sizeof(h->allocator) - 1] = '\0';
+	h->exe[sizeof(h->exe) - 1] = '\0';
+	h->cmdline[sizeof(h->cmdline) - 1] = '\0';
+	for (size_t i = 0; i + 1 < h->cmdline_len && i < sizeof(h->cmdline) - 1; i++)
+		if (h->cmdline[i] == '\0')
+			h->cmdline[i] = ' ';
+}
+
+static void judge(struct client *c, struct hello *h, ssize_t n)
+{
+	if (n < (ssize_t)HELLO_MIN_SIZE || h->magic != HELLO_MAGIC)
+		return;
+	if (h->abi_major != ABI_MAJOR) {
+		listener_welcome(&c->peer, WELCOME_VERSION, 0, 0, -1);
+		return;
+	}
+	if (n != sizeof(*h) || h->size != sizeof(*h))
+		return;
+	if (c->hung_up && h->status == HELLO_ACTIVE)
+		return;
+	terminate(h);
+	c->listener->config.on_hello(c->listener->config.arg, &c->peer, h);
+}
+
+/* True if this client needs no more attention and was freed. */
+static bool client_read(struct client *c)
+{
+	struct hello h;
+	ssize_t n;
+
+	do {
+		n = recv(c->peer.sock, &h, sizeof(h), MSG_DONTWAIT | MSG_TRUNC);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0 && errno == EAGAIN)
+		return false;
+	judge(c, &h, n);
+	client_free(c);
+	return true;
+}
+
+static void on_client(void *arg, short revents)
+{
+	(void)revents; /* an error or a hang-up shows in recv() */
+	client_read(arg);
+}
+
+static void on_deadline(void *arg)
+{
+	client_free(arg);
+}
+
+static void client_new(struct listener *l, int sock)
+{
+	struct client *c = calloc(1, sizeof(*c));
+
+	if (!c) {
+		close(sock);
+		return;
+	}
+	c->listener = l;
+	c->peer = (struct peer){ .pidfd = -1, .sock = sock };
+	TAILQ_INSERT_TAIL(&l->clients, c, link);
+	if (++l->n_clients > MAX_CLIENTS)
+		client_free(TAILQ_FIRST(&l->clients));
+	if (identify(c) || !may_attach(l, &c->peer)) {
+		client_free(c);
+		return;
+	}
+	/* A shim sends its hello right after connecting: usually it is here already. */
+	if (client_read(c))
+		return;
+	c->watch = loop_watch_fd(l->loop, sock, POLLIN, on_client, c);
+	c->deadline = loop_timer_new(l->loop, on_deadline, c);
+	if (!c->watch || !c->deadline) {
+		client_free(c);
+		return;
+	}
+	loop_timer_set(c->deadline, DEADLINE_MS);
+}
+
+static void on_listen(void *arg, short revents);
+
+static void on_backoff(void *arg)
+{
+	struct listener *l = arg;
+
+	l->watch = loop_watch_fd(l->loop, l->fd, POLLIN, on_listen, l);
+	if (!l->watch)
+		loop_timer_set(l->backoff, BACKOFF_MS);
+}
+
+static void on_listen(void *arg, short revents)
+{
+	struct listener *l = arg;
+
+	(void)revents;
+	for (int i = 0; i < ACCEPT_BATCH; i++) {
+		int sock = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+		if (sock >= 0) {
+			client_new(l, sock);
+		} else if (errno == EAGAIN) {
+			return;
+		} else if (errno != EINTR && errno != ECONNABORTED) {
+			loop_unwatch(l->watch);
+			l->watch = NULL;
+			loop_timer_set(l->backoff, BACKOFF_MS);
+			return;
+		}
+	}
+}
+
+int listener_new(struct loop *loop, const struct listener_config *config, struct listener **ret, struct fault *f)
+{
+	struct listener *l = calloc(1, sizeof(*l));
+	int r = 0;
+
+	if (!l)
+		return fault_set(f, -ENOMEM, "out of memory");
+	TAILQ_INIT(&l->clients);
+	l->loop = loop;
+	l->config = *config;
+	l->fd = config->fd;
+	if (config->fd < 0) {
+		r = bind_listen(config->path, config->any_uid ? 0666 : 0600, &l->fd, f);
+		l->bound = r == 0;
+	} else if (fcntl(l->fd, F_SETFL, fcntl(l->fd, F_GETFL) | O_NONBLOCK)) {
+		r = fault_set(f, -errno, "the listening socket given to us is not usable: %s", strerror(errno));
+	}
+	if (r)
+		goto out;
+	l->watch = loop_watch_fd(loop, l->fd, POLLIN, on_listen, l);
+	l->backoff = loop_timer_new(loop, on_backoff, l);
+	if (!l->watch || !l->backoff) {
+		r = fault_set(f, -ENOMEM, "cannot watch the socket: out of memory, or it is not one");
+		goto out;
+	}
+	*ret = l;
+	l = NULL;
+out:
+	listener_free(l);
+	return r;
+}
+
+void listener_free(struct listener *l)
+{
+	if (!l)
+		return;
+	while (!TAILQ_EMPTY(&l->clients))
+		client_free(TAILQ_FIRST(&l->clients));
+	loop_unwatch(l->watch);
+	loop_timer_free(l->backoff);
+	if (l->bound) {
+		unlink(l->config.path);
+		close(l->fd);
+	}
+	free(l);
+}
+
+static void attach_fd(struct msghdr *m, void *control, size_t size, int fd)
+{
+	struct cmsghdr *c;
+
+	m->msg_control = control;
+	m->msg_controllen = size;
+	c = CMSG_FIRSTHDR(m);
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(fd));
+	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+}
+
+int listener_welcome(const struct peer *peer, uint32_t verdict, uint64_t session, uint64_t region_size, int memfd)
+{
+	struct welcome w = {
+		.magic = WELCOME_MAGIC,
+		.abi_major = ABI_MAJOR,
+		.abi_minor = ABI_MINOR,
+		.verdict = verdict,
+		.region_size = region_size,
+		.session = session,
+	};
+	struct iovec iov = { .iov_base = &w, .iov_len = sizeof(w) };
+	alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = { 0 };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	if (memfd >= 0)
+		attach_fd(&m, control, sizeof(control), memfd);
+	return sendmsg(peer->sock, &m, MSG_NOSIGNAL | MSG_DONTWAIT) == sizeof(w) ? 0 : -errno;
+}

@@ -1,0 +1,28 @@
+/* collectord/live/region.h - the shared region of one session: a sealed memfd and our mapping of it.
+ *
+ * The collector creates, sizes and seals it, so no peer can take pages away from under a reader (SIGBUS).  It is
+ * sparse: pages nobody wrote cost nothing, and nothing here touches more than the first three. */
+#pragma once
+
+#include "common/abi.h"
+
+struct shared_region {
+	struct abi_region map; /* private copy of geometry and pointers */
+	void *base;
+	uint64_t size;
+	int memfd; /* -1 = none */
+};
+
+#define SHARED_REGION_NONE   \
+	{                    \
+		.memfd = -1, \
+	}
+
+/* Table sizes for sampling interval `rate`: large where nearly every allocation is an event. */
+struct abi_geometry region_geometry(uint32_t rate);
+
+/* Make a region for session `session` that starts at `epoch_ns` (CLOCK_MONOTONIC), its control word filled in.
+ * 0 or -errno. */
+int region_create(const struct abi_geometry *geo, uint64_t session, uint64_t epoch_ns, uint32_t rate,
+		  uint32_t max_depth, struct shared_region *ret);
+void region_destroy(struct shared_region *r); /* takes SHARED_REGION_NONE and half-made ones */

@@ -1,0 +1,244 @@
+/* collectord/live/save.c - see save.h.
+ *
+ * Everything goes through directory descriptors and O_NOFOLLOW; names are ours (a number and a reason), except for
+ * the subdirectory, which is one checked component. */
+#include "collectord/live/save.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "collectord/live/loop.h"
+#include "collectord/live/snap.h"
+
+struct save_dir {
+	LIST_ENTRY(save_dir) link;
+	unsigned refs;
+	int fd;
+	uint32_t next; /* number of the next file */
+	char name[sizeof(((struct saver *)0)->subdir)];
+};
+
+/* The loop's callback outlives a saver that goes away early. */
+struct save_write {
+	struct saver *saver; /* or NULL */
+};
+
+/* In the order in which they are taken when several are wanted. */
+static const enum snapshot_reason by_urgency[] = {
+	SNAPSHOT_SIGNAL, SNAPSHOT_ASKED, SNAPSHOT_PEAK, SNAPSHOT_TIMER, SNAPSHOT_EXIT,
+};
+
+/* One more than the highest number there: never write over what an earlier session left. */
+static uint32_t first_free_number(int dirfd)
+{
+	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+	uint32_t highest = 0;
+	struct dirent *e;
+
+	if (!d) {
+		if (fd >= 0)
+			close(fd);
+		return 1;
+	}
+	while ((e = readdir(d))) {
+		char *end;
+		unsigned long n = strtoul(e->d_name, &end, 10);
+
+		if (end != e->d_name && *end == '-' && n > highest && n < UINT32_MAX)
+			highest = (uint32_t)n;
+	}
+	closedir(d);
+	return highest + 1;
+}
+
+static int open_below(const struct save_env *env, const char *name)
+{
+	int fd;
+
+	if (*name && mkdirat(env->out_fd, name, 0750) && errno != EEXIST)
+		return -errno;
+	fd = openat(env->out_fd, *name ? name : ".", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+static int dir_open(struct save_env *env, const char *name, struct save_dir **ret)
+{
+	struct save_dir *d;
+	int fd;
+
+	LIST_FOREACH(d, &env->dirs, link)
+	{
+		if (!strcmp(d->name, name)) {
+			d->refs++;
+			*ret = d;
+			return 0;
+		}
+	}
+	fd = open_below(env, name);
+	if (fd < 0)
+		return fd;
+	d = calloc(1, sizeof(*d));
+	if (!d) {
+		close(fd);
+		return -ENOMEM;
+	}
+	d->refs = 1;
+	d->fd = fd;
+	d->next = first_free_number(fd);
+	snprintf(d->name, sizeof(d->name), "%s", name);
+	LIST_INSERT_HEAD(&env->dirs, d, link);
+	*ret = d;
+	return 0;
+}
+
+static void dir_close(struct save_dir *d)
+{
+	if (!d || --d->refs)
+		return;
+	LIST_REMOVE(d, link);
+	close(d->fd);
+	free(d);
+}
+
+static void on_kick(void *arg);
+
+int saver_init(struct saver *v, struct save_env *env, struct session *s, const char *subdir, uint32_t keep,
+	       void (*on_done)(struct session *s, enum snapshot_reason why, int result))
+{
+	if (strchr(subdir, '/') || !strcmp(subdir, ".") || !strcmp(subdir, "..") ||
+	    strlen(subdir) >= sizeof(v->subdir))
+		return -EINVAL;
+	*v = (struct saver){ .env = env, .session = s, .on_done = on_done, .keep = keep };
+	v->kick = loop_timer_new(env->loop, on_kick, v);
+	if (!v->kick)
+		return -ENOMEM;
+	snprintf(v->subdir, sizeof(v->subdir), "%s", subdir);
+	return 0;
+}
+
+void saver_done(struct saver *v)
+{
+	if (v->write)
+		v->write->saver = NULL;
+	loop_timer_free(v->kick);
+	dir_close(v->dir);
+	free(v->timers);
+	*v = (struct saver){ 0 };
+}
+
+static void file_name(char *buf, size_t size, uint32_t number, enum snapshot_reason why)
+{
+	snprintf(buf, size, "%04u-%s" SNAPSHOT_SUFFIX, number, snapshot_reason_name(why));
+}
+
+/* Note a periodic snapshot and remove the oldest ones above `keep`. */
+static void retain(struct saver *v)
+{
+	uint32_t *grown;
+	char name[64];
+
+	if (!v->keep || v->why != SNAPSHOT_TIMER)
+		return;
+	grown = reallocarray(v->timers, (size_t)v->n_timers + 1, sizeof(*grown));
+	if (!grown)
+		return;
+	v->timers = grown;
+	v->timers[v->n_timers++] = v->number;
+	if (v->n_timers <= v->keep)
+		return;
+	file_name(name, sizeof(name), v->timers[0], SNAPSHOT_TIMER);
+	unlinkat(v->dir->fd, name, 0);
+	memmove(v->timers, v->timers + 1, --v->n_timers * sizeof(*v->timers));
+}
+
+static void count_error(struct saver *v, int r)
+{
+	struct save_env *env = v->env;
+
+	env->errors++;
+	snprintf(env->last_error, sizeof(env->last_error), "cannot write %.80s/%s%s%s: %s", env->out_dir, v->subdir,
+		 *v->subdir ? "/" : "", v->writing, strerror(-r));
+}
+
+/* The last thing: after on_done the saver may be gone. */
+static void finished(struct saver *v, int result)
+{
+	enum snapshot_reason why = v->why;
+
+	v->write = NULL;
+	if (result == 0) {
+		v->seq++;
+		snprintf(v->last, sizeof(v->last), "%s%s%s", v->subdir, *v->subdir ? "/" : "", v->writing);
+		retain(v);
+	} else {
+		count_error(v, result);
+	}
+	if (v->wanted)
+		loop_timer_set(v->kick, 0);
+	v->on_done(v->session, why, result);
+}
+
+static void on_written(void *arg, int result)
+{
+	struct save_write *w = arg;
+	struct saver *v = w->saver;
+
+	free(w);
+	if (v)
+		finished(v, result);
+}
+
+static int start(struct saver *v)
+{
+	void *buf;
+	size_t len;
+	int r = v->dir ? 0 : dir_open(v->env, v->subdir, &v->dir);
+
+	v->number = v->dir ? v->dir->next++ : 0;
+	file_name(v->writing, sizeof(v->writing), v->number, v->why);
+	if (r)
+		return r;
+	r = snap_encode(v->session, v->seq + 1, v->why, &buf, &len);
+	if (r)
+		return r;
+	v->write = malloc(sizeof(*v->write));
+	if (!v->write) {
+		free(buf);
+		return -ENOMEM;
+	}
+	v->write->saver = v;
+	loop_write_file(v->env->loop, v->dir->fd, v->writing, 0640, buf, len, on_written, v->write);
+	return 0;
+}
+
+static void on_kick(void *arg)
+{
+	struct saver *v = arg;
+	int r;
+
+	if (v->write || !v->wanted)
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(by_urgency); i++) {
+		v->why = by_urgency[i];
+		if (v->wanted & 1u << v->why)
+			break;
+	}
+	v->wanted &= ~(1u << v->why);
+	r = start(v);
+	if (r)
+		finished(v, r);
+}
+
+void saver_want(struct saver *v, enum snapshot_reason why)
+{
+	v->wanted |= 1u << why;
+	if (!v->write)
+		loop_timer_set(v->kick, 0);
+}

@@ -1,0 +1,55 @@
+/* collectord/live/save.h - snapshots of one session onto disk: when, under which name, how many are kept.
+ *
+ * One write at a time per session; what is asked for meanwhile is remembered, once per reason.  Files are
+ * NNNN-REASON.heaptap, numbered within their directory, which sessions may share (a shell that executes the
+ * program it starts).  Errors are counted in save_env and told to the owner, who decides about another try. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "collectord/profile/snapshot.h"
+
+struct loop;
+struct loop_timer;
+struct session;
+struct save_dir;
+struct save_write;
+
+/* Shared by a collector's sessions. */
+struct save_env {
+	struct loop *loop;
+	int out_fd;          /* the directory everything goes below */
+	const char *out_dir; /* its name, for messages */
+	LIST_HEAD(, save_dir) dirs;
+	uint64_t errors;
+	char last_error[512];
+};
+
+struct saver {
+	struct save_env *env;
+	struct session *session;
+	void (*on_done)(struct session *s, enum snapshot_reason why, int result);
+	struct save_dir *dir;     /* opened by the first snapshot */
+	char subdir[128];         /* below out_dir; "" = out_dir */
+	char last[192];           /* path below out_dir of the newest snapshot, or "" */
+	char writing[64];         /* name of the file being written */
+	struct loop_timer *kick;  /* starts what is wanted: never from inside the caller */
+	struct save_write *write; /* in flight, or NULL */
+	enum snapshot_reason why; /* of the one in flight */
+	unsigned wanted;          /* 1 << reason */
+	uint32_t seq;             /* snapshots written */
+	uint32_t number;          /* of the file being written */
+	uint32_t keep, n_timers;
+	uint32_t *timers; /* file numbers of periodic snapshots still there, oldest first; room for keep + 1 */
+};
+
+/* `subdir` is checked: one name, or "".  0, -EINVAL, -ENOMEM. */
+int saver_init(struct saver *v, struct save_env *env, struct session *s, const char *subdir, uint32_t keep,
+	       void (*on_done)(struct session *s, enum snapshot_reason why, int result));
+void saver_done(struct saver *v); /* takes a zeroed one; a write in flight goes on without us */
+
+/* Take a snapshot as soon as the one being written, if any, is done. */
+void saver_want(struct saver *v, enum snapshot_reason why);

@@ -1,0 +1,12 @@
+/* collectord/live/snap.h - a session's state as bytes of a .heaptap file. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "collectord/profile/snapshot.h"
+
+struct session;
+
+/* Encode `s` as it is now, as its `seq`th snapshot.  0 or -ENOMEM; *ret_buf is malloc'ed. */
+int snap_encode(const struct session *s, uint32_t seq, enum snapshot_reason why, void **ret_buf, size_t *ret_len);
