@@ -1,0 +1,51 @@
+/* collectord/cli/cmd_run.c - heaptap run: its options and its help; run.c does the work. */
+#include "collectord/cli/options.h"
+#include "collectord/cli/run.h"
+#include "collectord/cli/say.h"
+
+#define AT(field) offsetof(struct run_options, field)
+
+static const struct option_desc options[] = {
+	{ "rate", 'r', OPTION_SIZE, AT(rate), "SIZE", 1, ABI_MAX_RATE,
+	  "one sample per SIZE bytes on average (512K); 1 = every\nallocation: exact, and slower" },
+	{ "interval", 'i', OPTION_NUMBER, AT(interval_s), "SECS", 0, 86400 * 365,
+	  "a snapshot every SECS seconds (10), the last 100 are kept;\n0 = only at the end" },
+	{ "output", 'o', OPTION_TEXT, AT(output), "DIR", 0, 0,
+	  "snapshots go to DIR/heaptap.PROGRAM.PID (the current directory)" },
+	{ "quiet", 'q', OPTION_FLAG, AT(quiet), NULL, 0, 0, "no status line, no summary; only errors" },
+	{ "depth", 0, OPTION_NUMBER, AT(depth), "N", 1, ABI_MAX_DEPTH, "frames kept per stack (127)" },
+};
+
+static int run_run(const struct command *c, int argc, char **argv)
+{
+	struct run_options o = { .rate = 512 << 10, .interval_s = 10, .depth = ABI_DEFAULT_DEPTH, .output = "." };
+	struct fault f = { "" };
+	int first, parsed = options_parse(c, argc, argv, &o, &first, &f);
+
+	if (parsed)
+		return options_status(parsed, &f);
+	if (first == argc || !*argv[first]) {
+		say("run: which program? For example: heaptap run -- python3 script.py");
+		return EXIT_USAGE;
+	}
+	return run_program(&o, argv + first);
+}
+
+const struct command command_run = {
+	.name = "run",
+	.synopsis = "[OPTIONS] [--] PROGRAM [ARGUMENTS]",
+	.summary = "run a program, record where its heap memory comes from, say so at the end",
+	.options = options,
+	.n_options = ARRAY_SIZE(options),
+	.stops_at_operand = true,
+	.notes = "The program's output, exit status and signals are its own.  SIGUSR1 to heaptap: a snapshot now.\n"
+		 "Programs it executes are recorded too, each in its own subdirectory.  HEAPTAP_LIB in the "
+		 "environment\n"
+		 "names the libheaptap.so to use.\n"
+		 "\n"
+		 "examples:\n"
+		 "  heaptap run -- python3 script.py\n"
+		 "  heaptap run -r 64K -i 60 -o /var/tmp -- ./server --port 8080\n"
+		 "  heaptap run -r 1 -- sqlite3 :memory: < load.sql\n",
+	.run = run_run,
+};

@@ -1,0 +1,252 @@
+/* collectord/cli/options.c - see options.h.
+ *
+ * An error names the option as the user wrote it, says what would have been right, and is one line. */
+#include "collectord/cli/options.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "collectord/cli/say.h"
+#include "collectord/cli/size.h"
+
+#define OPTIONS_MAX 24
+#define LONG_BASE 256 /* getopt values above every letter: table index + this */
+#define HELP_VALUE 1
+
+/* Edit distance (insert, delete, replace), for words of at most 31 bytes. */
+static unsigned distance(const char *a, const char *b)
+{
+	unsigned row[32];
+	size_t n = strlen(b);
+
+	if (strlen(a) > 31 || n > 31)
+		return UINT32_MAX;
+	for (size_t j = 0; j <= n; j++)
+		row[j] = (unsigned)j;
+	for (size_t i = 0; a[i]; i++) {
+		unsigned diagonal = row[0]++;
+
+		for (size_t j = 0; j < n; j++) {
+			unsigned best = diagonal + (a[i] != b[j]);
+
+			diagonal = row[j + 1];
+			if (diagonal + 1 < best)
+				best = diagonal + 1;
+			if (row[j] + 1 < best)
+				best = row[j] + 1;
+			row[j + 1] = best;
+		}
+	}
+	return row[n];
+}
+
+const char *options_nearest(const char *word, const char *const *names, size_t n)
+{
+	unsigned best = 3;
+	const char *ret = NULL;
+
+	for (size_t i = 0; i < n; i++) {
+		unsigned d = distance(word, names[i]);
+
+		if (d < best && d < strlen(names[i])) {
+			best = d;
+			ret = names[i];
+		}
+	}
+	return ret;
+}
+
+/* --- parsing ----------------------------------------------------------------------------------------- */
+
+static int set_number(const struct option_desc *o, const char *text, int64_t *ret, struct fault *f)
+{
+	char *end;
+	long long v;
+
+	errno = 0;
+	v = strtoll(text, &end, 10);
+	if (isspace((unsigned char)*text) || end == text || *end || errno || v < o->min || v > o->max)
+		return fault_set(f, -EINVAL,
+				 "--%s %s: not a number from %" PRId64 " to %" PRId64 "; try --%s %" PRId64,
+				 o->name, text, o->min, o->max, o->name, o->min > 0 ? o->min : INT64_C(10));
+	*ret = v;
+	return 0;
+}
+
+static int set_size(const struct option_desc *o, const char *text, uint64_t *ret, struct fault *f)
+{
+	char max[SIZE_TEXT_MAX];
+	uint64_t v;
+	int r = size_parse(text, &v);
+
+	if (r == -EINVAL)
+		return fault_set(f, r, "--%s %s: not a size; write bytes or a size like 512K, 1M, 2G", o->name,
+				 text);
+	if (r || v < (uint64_t)o->min || v > (uint64_t)o->max)
+		return fault_set(f, -EINVAL, "--%s %s: out of range; choose from %" PRId64 " byte to %s", o->name,
+				 text, o->min, size_text(max, (double)o->max));
+	*ret = v;
+	return 0;
+}
+
+static int set_value(const struct option_desc *o, const char *text, char *values, struct fault *f)
+{
+	void *at = values + o->offset;
+
+	switch (o->kind) {
+	case OPTION_FLAG:
+		*(bool *)at = true;
+		return 0;
+	case OPTION_CHOICE:
+		*(int *)at = (int)o->min;
+		return 0;
+	case OPTION_TEXT:
+		if (!*text)
+			return fault_set(f, -EINVAL, "--%s needs %s, not an empty word", o->name, o->arg);
+		*(const char **)at = text;
+		return 0;
+	case OPTION_NUMBER:
+		return set_number(o, text, at, f);
+	case OPTION_SIZE:
+		return set_size(o, text, at, f);
+	}
+	return -EINVAL;
+}
+
+/* What getopt_long_only() wants to know of the table. */
+struct getopt_table {
+	struct option longs[OPTIONS_MAX + 2];
+	char shorts[2 * OPTIONS_MAX + sizeof("+:h")];
+};
+
+static void fill_getopt(const struct command *c, struct getopt_table *t)
+{
+	char *s = stpcpy(t->shorts, c->stops_at_operand ? "+:h" : ":h");
+
+	memset(t->longs, 0, sizeof(t->longs));
+	for (size_t i = 0; i < c->n_options && i < OPTIONS_MAX; i++) {
+		const struct option_desc *o = &c->options[i];
+
+		t->longs[i].name = o->name;
+		t->longs[i].has_arg = o->arg ? required_argument : no_argument;
+		t->longs[i].val = LONG_BASE + (int)i;
+		if (o->letter)
+			*s++ = o->letter;
+		if (o->letter && o->arg)
+			*s++ = ':';
+	}
+	t->longs[c->n_options] = (struct option){ .name = "help", .val = HELP_VALUE };
+	*s = '\0';
+}
+
+static const struct option_desc *find_option(const struct command *c, int value)
+{
+	if (value >= LONG_BASE)
+		return &c->options[value - LONG_BASE];
+	for (size_t i = 0; i < c->n_options; i++)
+		if (c->options[i].letter && c->options[i].letter == value)
+			return &c->options[i];
+	return NULL;
+}
+
+static int fault_unknown(const struct command *c, const char *word, struct fault *f)
+{
+	const char *names[OPTIONS_MAX + 1], *near;
+	char bare[32];
+
+	for (size_t i = 0; i < c->n_options; i++)
+		names[i] = c->options[i].name;
+	names[c->n_options] = "help";
+	snprintf(bare, sizeof(bare), "%.*s", (int)strcspn(word + strspn(word, "-"), "="), word + strspn(word, "-"));
+	near = options_nearest(bare, names, c->n_options + 1);
+	if (near)
+		return fault_set(f, -EINVAL, "%s: unknown option; did you mean --%s?", word, near);
+	return fault_set(f, -EINVAL, "%s: unknown option; `heaptap %s --help` lists them", word, c->name);
+}
+
+/* The word getopt just stumbled over: it stays at the word while letters of a cluster are left. */
+static const char *refused_word(int argc, char **argv)
+{
+	const char *last = argv[optind - 1];
+	bool is_letter = optopt > 0 && optopt < LONG_BASE;
+
+	if (is_letter && last[strlen(last) - 1] != optopt && optind < argc)
+		return argv[optind];
+	return last;
+}
+
+/* getopt said '?': unknown, ambiguous, or a flag with a value; which one it does not say. */
+static int fault_refused(const struct command *c, const char *word, struct fault *f)
+{
+	const struct option_desc *o = optopt ? find_option(c, optopt) : NULL;
+
+	if (o && !o->arg && strchr(word, '='))
+		return fault_set(f, -EINVAL, "%s: --%s takes no value; leave out what follows the =", word,
+				 o->name);
+	return fault_unknown(c, word, f);
+}
+
+int options_parse(const struct command *c, int argc, char **argv, void *values, int *ret_first, struct fault *f)
+{
+	struct getopt_table t;
+	const struct option_desc *o;
+
+	fill_getopt(c, &t);
+	opterr = 0;
+	optind = 0; /* start afresh */
+	for (;;) {
+		int value = getopt_long_only(argc, argv, t.shorts, t.longs, NULL);
+
+		if (value == -1)
+			break;
+		if (value == 'h' || value == HELP_VALUE) {
+			options_help(c);
+			return OPTIONS_HELP;
+		}
+		if (value == '?')
+			return fault_refused(c, refused_word(argc, argv), f);
+		o = find_option(c, value == ':' ? optopt : value);
+		if (value == ':')
+			return fault_set(f, -EINVAL, "%s needs %s after it; `heaptap %s --help` shows examples",
+					 argv[optind - 1], o->arg, c->name);
+		if (set_value(o, optarg, values, f))
+			return -EINVAL;
+	}
+	*ret_first = optind;
+	return 0;
+}
+
+int options_status(int parsed, const struct fault *f)
+{
+	return parsed == OPTIONS_HELP ? EXIT_OK : say_fault(f, EXIT_USAGE);
+}
+
+/* --- help -------------------------------------------------------------------------------------------- */
+
+static void help_option(const struct option_desc *o)
+{
+	char left[64];
+	const char *line = o->help;
+
+	snprintf(left, sizeof(left), "%c%c%s --%s%s%s", o->letter ? '-' : ' ', o->letter ? o->letter : ' ',
+		 o->letter ? "," : " ", o->name, o->arg ? " " : "", o->arg ? o->arg : "");
+	while (line) {
+		int n = (int)strcspn(line, "\n");
+
+		printf("  %-22s  %.*s\n", line == o->help ? left : "", n, line);
+		line = line[n] ? line + n + 1 : NULL;
+	}
+}
+
+void options_help(const struct command *c)
+{
+	printf("usage: heaptap %s %s\n%s\n\n", c->name, c->synopsis, c->summary);
+	for (size_t i = 0; i < c->n_options; i++)
+		help_option(&c->options[i]);
+	printf("  %-22s  %s\n\n%s", "-h, --help", "this text", c->notes);
+}

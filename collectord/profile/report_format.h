@@ -1,0 +1,29 @@
+/* collectord/profile/report_format.h - numbers as `go tool pprof` writes them: units, labels, percentages.
+ *
+ * Pure functions; rules: reference pprof (Go 1.19), package measurement.  Only report_*.c include this. */
+#pragma once
+
+#include <stdint.h>
+#include <stdio.h>
+
+#define REPORT_UNIT_AUTO "minimum" /* scale to the largest unit in which the value is at least 1 */
+#define REPORT_NUMBER_MAX 400      /* bytes: a double in %.2f form and a unit, with room */
+
+/* |v| as Go computes it: the smallest integer stays what it is. */
+int64_t report_abs(int64_t v);
+
+/* Sum modulo 2^64: a foreign profile may hold any values. */
+int64_t report_add(int64_t a, int64_t b);
+
+/* `v` of unit `from` expressed in `to` (a unit's name, or REPORT_UNIT_AUTO).  *ret_unit is the unit to print; it
+ * is "" where one prints none, and may be `to` itself. */
+double report_scale(int64_t v, const char *from, const char *to, const char **ret_unit);
+
+/* "3.75MB", "12", "0". */
+void report_number(char buf[REPORT_NUMBER_MAX], int64_t v, const char *from, const char *to);
+
+/* "71.19%", "  100%", "    0%": at least six columns. */
+void report_percentage(char buf[REPORT_NUMBER_MAX], int64_t v, int64_t total);
+
+/* `s` right-aligned in `width` columns; characters are counted, not bytes. */
+void report_pad(FILE *out, int width, const char *s);
