@@ -1,0 +1,20 @@
+#!/bin/bash
+# tests/e2e/install.sh - what make install puts in place works from there.
+. "$(dirname "$0")/../lib.sh"
+need make python3
+
+test_installed_command_finds_its_library() {
+	make -s -C "$HEAPTAP_SOURCE" BUILD="$(realpath --relative-to="$HEAPTAP_SOURCE" "$HEAPTAP_BUILD")" \
+		install DESTDIR="$PWD/root" PREFIX=/opt/heaptap >make.log
+	is "$(cd root && find . -type f | sort | tr '\n' ' ')" \
+		"./opt/heaptap/bin/heaptap ./opt/heaptap/bin/heaptap-collectord ./opt/heaptap/lib/heaptap/libheaptap.so "
+	root/opt/heaptap/bin/heaptap run -r 1 -- python3 -c 'print("installed")' >out 2>err
+	is "$(<out)" installed
+	has err ' 0 lost'
+	ln -s root/opt/heaptap/bin/heaptap link
+	./link run -q -r 1 -- python3 -c 'print("by a link")' >out
+	is "$(<out)" 'by a link'
+	is "$(find . -maxdepth 1 -name 'heaptap.python3.*' | wc -l)" 2 "run directories"
+}
+
+run_tests

@@ -1,0 +1,71 @@
+#!/bin/bash
+# tests/e2e/run_ends.sh - the end of heaptap run: what it leaves and says for programs that execute others, whose
+# terminal goes away, or whose snapshots cannot be written.
+. "$(dirname "$0")/../lib.sh"
+need python3
+
+hold='import os; kept = [bytes(100000) for _ in range(50)]; os._exit(0)'
+
+test_reader_of_stderr_that_went_away_changes_no_status() {
+	local status=0
+	mkfifo pipe
+	exec 7<>pipe 6>pipe 7<&-
+	"$heaptap" run -r 1 -- sh -c 'exit 7' 2>&6 || status=$?
+	is $status 7
+}
+
+test_programs_executed_in_place_are_numbered_through() {
+	local dir
+	"$heaptap" run -r 1 -i 0 -- sh -c 'exec env A=1 python3 -c "$1"' sh "$hold" 2>err
+	dir=$(run_dir .)
+	is "$(find "$dir" -name '*.heaptap' | wc -l)" 3 'snapshots (sh, env, python3)'
+	"$heaptap" top "$dir" >top
+	has top '^File: python3'
+	has err 'heaptap: python3.* \(pid [0-9]+\) ran '
+}
+
+test_command_to_look_further_works_as_printed() {
+	mkdir "with blank'quote"
+	"$heaptap" run -r 1 -o "with blank'quote" -- python3 -c "$hold" 2>err
+	sed -n 's/^heaptap: look further: //p' err >command
+	[ -s command ]
+	bash command >top
+	has top '^File: python3'
+	has top '^Showing nodes accounting for [1-9].* total$'
+}
+
+test_peak_is_shown_when_all_was_freed() {
+	local dir
+	"$heaptap" run -r 1 -- python3 -c 'kept = [bytes(100000) for _ in range(50)]; del kept' 2>err
+	has err 'at the peak'
+	has err 'look further: .* top -peak '
+	dir=$(run_dir .)
+	"$heaptap" top -peak "$dir" >peak
+	"$heaptap" top "$dir" >now
+	has peak ' [5-9][0-9]{3}\.[0-9]+kB total'
+	has now ' [0-9]{3}\.[0-9]+kB total'
+}
+
+test_program_in_a_child_gets_a_directory_and_a_row() {
+	local dir
+	"$heaptap" run -r 1 -- sh -c 'python3 -c "$1"; exit 4' sh "$hold" 2>err || is $? 4
+	dir=$(run_dir .)
+	has err '  python3[^ ]* \(pid [0-9]+\): peak [0-9.]+ MB, allocated [0-9.]+ MB, in heaptap\.sh'
+	"$heaptap" top "$dir"/python3*.* >top
+	has top '^File: python3'
+}
+
+test_snapshots_that_cannot_be_written_are_told() {
+	local status=0
+	"$heaptap" run -r 1 -o gone -- sh -c 'rm -r gone; exit 3' 2>err || status=$?
+	is $status 3
+	has err 'writing snapshots failed'
+	has_not err 'look further'
+}
+
+test_short_program_is_told_to_use_a_smaller_rate() {
+	"$heaptap" run -- true 2>err
+	has err 'too little for one sample.*-r 1'
+}
+
+run_tests
