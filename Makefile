@@ -210,7 +210,7 @@ $(BUILD)/tests/victims/%.so: tests/victims/%.so.c
 	$(Q)$(CC) -std=gnu11 -Wall -O1 -g -fno-builtin -fPIC -shared $< -o $@
 $(BUILD)/tests/bench/%: tests/bench/%.c $(BUILD)/libshim.a
 	@mkdir -p $(@D)
-	$(Q)$(CC) -std=gnu11 -Wall -O2 -g -I. -D_GNU_SOURCE -fno-builtin $^ -lunwind -lpthread -ldl -lm -o $@
+	$(Q)$(CC) -std=gnu11 -Wall -O2 -g -fno-omit-frame-pointer -I. -D_GNU_SOURCE -fno-builtin $^ -lunwind -lpthread -ldl -lm -o $@
 $(BUILD)/tests/tools/%.so: tests/tools/%.so.c $(BUILD)/libshim.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 -Wall -O1 -g -I. -D_GNU_SOURCE -fPIC -shared -fvisibility=hidden -fno-builtin $^ -lgcc_s -o $@

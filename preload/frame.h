@@ -52,14 +52,11 @@ static inline bool frame_cfa(const struct frame *f, struct rule r, const struct 
 {
 	uintptr_t cfa;
 
+	reads->by_fp = r.kind >= RULE_FP;
 	reads->cfa = 0;
-	reads->by_fp = r.kind == RULE_FP || r.kind == RULE_AT_FP || r.kind == RULE_AT_FP_CHAIN;
-	if (LIKELY(r.kind == RULE_SP)) {
-		cfa = frame_offset(f->sp, r);
-	} else if (r.kind == RULE_FP) {
-		cfa = frame_offset(f->fp, r);
-	} else {
-		reads->cfa = frame_offset(r.kind == RULE_AT_SP ? f->sp : f->fp, r);
+	cfa = frame_offset(reads->by_fp ? f->fp : f->sp, r);
+	if (UNLIKELY(r.kind != RULE_SP && r.kind != RULE_FP)) {
+		reads->cfa = cfa;
 		if (!frame_load(b, reads->cfa, &cfa))
 			return false;
 	}

@@ -10,8 +10,8 @@
 enum rule_kind {
 	RULE_NONE = 0,    /* no rule: an empty cache entry */
 	RULE_SP,          /* CFA = sp + 8 cfa */
-	RULE_FP,          /* CFA = fp + 8 cfa */
 	RULE_AT_SP,       /* CFA = *(sp + 8 cfa) */
+	RULE_FP,          /* CFA = fp + 8 cfa; the kinds from here to RULE_AT_FP_CHAIN go by fp */
 	RULE_AT_FP,       /* CFA = *(fp + 8 cfa): a function that realigned its stack */
 	RULE_AT_FP_CHAIN, /* the same, and the caller's fp is at *fp */
 	RULE_SIGNAL,      /* the kernel's signal frame: the interrupted sp is at *(sp + 8 cfa) */

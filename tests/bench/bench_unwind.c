@@ -107,7 +107,7 @@ static NOINLINE void report(void)
 /* Frames of differing size, not all with a frame pointer's shape. */
 static NOINLINE int descend(int n)
 {
-	volatile char room[16 + n % 5 * 24];
+	volatile char *room = __builtin_alloca(16 + (size_t)(n % 5) * 24);
 	int r;
 
 	room[0] = (char)n;

@@ -1,12 +1,12 @@
 /* tests/bench/malloc_pair.c - nanoseconds for one malloc and its free, the case that shows a hook's cost most.
  *
- * Blocks of 48 bytes from the allocator's own cache, least of ten rounds.  Run bare for the floor, under heaptap
+ * Blocks of 48 bytes from the allocator's own cache, least of many short rounds.  Run bare for the floor, under heaptap
  * for what is added; the difference is the hooks and, by default, one sample in about ten thousand pairs. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
-enum { ROUNDS = 10, PAIRS = 5000000 };
+enum { ROUNDS = 200, PAIRS = 500000 };
 
 static double now_ns(void)
 {

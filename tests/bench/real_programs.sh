@@ -50,7 +50,7 @@ printf '%-24s %10s %10s %10s\n' 'wall time' bare sampled exact
 row 'python3, dicts' python3 dicts.py
 row 'sqlite3, load and index' sqlite3 :memory:
 row 'sh, 200 programs' sh -c 'i=0; while [ $i -lt 200 ]; do /bin/true; i=$((i + 1)); done'
-printf '\n%s\n' 'malloc(48) and free, least of ten rounds: bare; libheaptap.so alone; sampled; exact'
+printf '\n%s\n' 'malloc(48) and free, least of many rounds: bare; libheaptap.so alone; sampled; exact'
 "$pair"
 LD_PRELOAD=${heaptap%/*}/libheaptap.so "$pair"
 "$heaptap" run -q -i 0 -- "$pair"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # tests/e2e/run_job_control.sh - heaptap run under a shell's job control: Ctrl-Z, fg, kill -STOP, kill -CONT.
 . "$(dirname "$0")/../lib.sh"
-need python3 bash ps
+need python3 bash ps pkill
 
 # An interactive bash on a pseudo-terminal: send(text), expect(text) and the state letters of a command's processes.
 cat >"$top/shell.py" <<'PY'

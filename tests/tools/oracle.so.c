@@ -78,7 +78,7 @@ static void compare(const struct unwind_start *start)
 __attribute__((visibility("default"), noinline)) void *malloc(size_t size)
 {
 	if (!next_malloc)
-		next_malloc = (void *(*)(size_t))dlsym(RTLD_NEXT, "malloc");
+		*(void **)&next_malloc = dlsym(RTLD_NEXT, "malloc");
 	CHECK();
 	return next_malloc(size);
 }
@@ -86,7 +86,7 @@ __attribute__((visibility("default"), noinline)) void *malloc(size_t size)
 __attribute__((visibility("default"), noinline)) void *calloc(size_t n, size_t size)
 {
 	if (!next_calloc)
-		next_calloc = (void *(*)(size_t, size_t))dlsym(RTLD_NEXT, "calloc");
+		*(void **)&next_calloc = dlsym(RTLD_NEXT, "calloc");
 	CHECK();
 	return next_calloc(n, size);
 }
@@ -94,7 +94,7 @@ __attribute__((visibility("default"), noinline)) void *calloc(size_t n, size_t s
 __attribute__((visibility("default"), noinline)) void *realloc(void *p, size_t size)
 {
 	if (!next_realloc)
-		next_realloc = (void *(*)(void *, size_t))dlsym(RTLD_NEXT, "realloc");
+		*(void **)&next_realloc = dlsym(RTLD_NEXT, "realloc");
 	CHECK();
 	return next_realloc(p, size);
 }
