@@ -14,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
@@ -168,17 +167,6 @@ static int block_signals(void)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
-/* Each session costs two descriptors. */
-static void raise_descriptor_limit(void)
-{
-	struct rlimit r;
-
-	if (getrlimit(RLIMIT_NOFILE, &r) == 0) {
-		r.rlim_cur = r.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &r);
-	}
 }
 
 static void stop(struct daemon *d)
@@ -350,7 +338,7 @@ int main(int argc, char **argv)
 	if (shed_preload(argv))
 		return EXIT_FAILURE;
 	d.signal_fd = block_signals();
-	raise_descriptor_limit();
+	collector_raise_descriptors();
 	status = d.signal_fd >= 0 && set_up(&d) == 0 ? serve(&d) : EXIT_FAILURE;
 	loop_unwatch(d.signals);
 	collector_free(d.collector);

@@ -57,7 +57,7 @@ static u128 inverse_p(uint64_t z, uint32_t rate)
 struct weight weight_of(uint64_t size, uint32_t rate)
 {
 	uint64_t z = size ? size : 1;
-	u128 w, excess;
+	u128 w, excess, var;
 	struct weight r;
 
 	if (rate <= 1)
@@ -71,12 +71,12 @@ struct weight weight_of(uint64_t size, uint32_t rate)
 				    ((lo * size + (1ull << (Q - WEIGHT_BYTES_SHIFT - 1))) >>
 				     (Q - WEIGHT_BYTES_SHIFT)))
 		       : 0;
-	/* (1-p)/p^2 = w (w - 1), from 2^-30 units, and Z^2 times it. */
+	/* (1-p)/p^2 = w (w - 1), from 2^-30 units. */
 	w >>= Q - 30;
 	excess = w - (1ull << 30);
-	r.var_count = (uint64_t)((w * excess) >> 60);
-	/* Z w and Z (w-1) in whole bytes are precise enough: each is >= T when it matters. */
-	r.var_bytes =
-		size ? (uint64_t)((((u128)size * w >> 30) * ((u128)size * excess >> 30)) >> WEIGHT_VARB_SHIFT) : 0;
+	var = (w * excess) >> (60 - WEIGHT_VARC_SHIFT);
+	r.var_count = var < UINT64_MAX ? (uint64_t)var : UINT64_MAX;
+	/* Z w and Z (w - 1) in 1/256 bytes, each below 2^66. */
+	r.var_bytes = (uint64_t)((((u128)size * w >> 22) * ((u128)size * excess >> 22)) >> 16);
 	return r;
 }

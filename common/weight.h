@@ -11,13 +11,13 @@
 
 #define WEIGHT_COUNT_SHIFT 16 /* counts are in 1/65536 objects */
 #define WEIGHT_BYTES_SHIFT 8  /* bytes are in 1/256 bytes */
-#define WEIGHT_VARB_SHIFT 8   /* bytes variance is in units of 256 bytes^2 */
+#define WEIGHT_VARC_SHIFT 8   /* count variance is in 1/256 objects^2: where p is near 1 it is a small fraction */
 
 struct weight {
 	uint64_t count;     /* 1/p << 16 */
 	uint64_t bytes;     /* Z/p << 8 */
-	uint64_t var_count; /* (1-p)/p^2, objects^2 */
-	uint64_t var_bytes; /* Z^2 (1-p)/p^2 >> 8, in 256 bytes^2 */
+	uint64_t var_count; /* (1-p)/p^2 << 8; UINT64_MAX where that overflows: T/Z > 2^28 */
+	uint64_t var_bytes; /* Z^2 (1-p)/p^2, bytes^2; below T^2 */
 };
 
 /* `rate` is T in 1..ABI_MAX_RATE (0 is taken as 1); any `size` up to 2^56.  Relative error of count and bytes

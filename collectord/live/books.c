@@ -8,17 +8,21 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "common/weight.h"
 
-static uint64_t inuse_count(const struct bucket *k)
+/* Modulo 2^64 and 2^128: below 0 for a moment when a free was drained before its alloc. */
+static struct books_sums inuse(const struct bucket *k)
 {
-	return k->alloc.count + k->inherited.count - k->freed.count;
-}
+	const struct books_sums *a = &k->alloc, *i = &k->inherited, *f = &k->freed;
 
-static uint64_t inuse_bytes(const struct bucket *k)
-{
-	return k->alloc.bytes + k->inherited.bytes - k->freed.bytes;
+	return (struct books_sums){
+		.count = a->count + i->count - f->count,
+		.bytes = a->bytes + i->bytes - f->bytes,
+		.var_count = a->var_count + i->var_count - f->var_count,
+		.var_bytes = a->var_bytes + i->var_bytes - f->var_bytes,
+	};
 }
 
 /* Grow `*array` of `size`-byte items to hold at least `need`. */
@@ -51,10 +55,18 @@ static struct bucket *new_bucket(struct books *b)
 	return &b->buckets[b->n_buckets++];
 }
 
+/* Mapped, not calloc'ed: megabytes that a short session hardly touches must not be written. */
+static void *map_zeroed(size_t bytes)
+{
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
 int books_init(struct books *b, uint32_t stack_slots)
 {
 	*b = (struct books){ .stack_slots = stack_slots };
-	b->bucket_of = calloc(stack_slots, sizeof(*b->bucket_of));
+	b->bucket_of = map_zeroed(stack_slots * sizeof(*b->bucket_of));
 	if (!b->bucket_of || !new_bucket(b)) {
 		books_done(b);
 		return -ENOMEM;
@@ -66,7 +78,8 @@ int books_init(struct books *b, uint32_t stack_slots)
 void books_done(struct books *b)
 {
 	free(b->buckets);
-	free(b->bucket_of);
+	if (b->bucket_of)
+		munmap(b->bucket_of, b->stack_slots * sizeof(*b->bucket_of));
 	free(b->words);
 	*b = (struct books){ 0 };
 }
@@ -103,19 +116,17 @@ static void rebase(const struct books *b, struct bucket *k)
 {
 	if (k->peak_generation == b->total.peak_generation)
 		return;
-	k->peak_count = inuse_count(k);
-	k->peak_bytes = inuse_bytes(k);
+	k->peak = inuse(k);
 	k->peak_generation = b->total.peak_generation;
 }
 
 static void note_peak(struct books *b, uint64_t elapsed_ns)
 {
-	uint64_t bytes = inuse_bytes(&b->total);
+	struct books_sums now = inuse(&b->total);
 
-	if ((int64_t)bytes <= (int64_t)b->total.peak_bytes)
+	if ((int64_t)now.bytes <= (int64_t)b->total.peak.bytes)
 		return;
-	b->total.peak_bytes = bytes;
-	b->total.peak_count = inuse_count(&b->total);
+	b->total.peak = now;
 	b->total.peak_generation++;
 	b->peak_elapsed_ns = elapsed_ns;
 }
@@ -177,32 +188,31 @@ void books_spill(struct books *b, struct bucket *k, const struct spill_sums *gai
 	note_peak(b, elapsed_ns);
 }
 
-/* Below 0 for a moment, like in-use itself: then nothing is known, and 0 is said. */
-static double variance_inuse(u128 alloc, u128 inherited, u128 freed)
+/* Below 0, for the moment that in-use is: nothing is known, and 0 is said. */
+static double variance(u128 sum, unsigned shift)
 {
-	i128 v = (i128)(alloc + inherited - freed);
-
-	return v > 0 ? (double)v : 0;
+	return (i128)sum > 0 ? (double)sum / (double)(1u << shift) : 0;
 }
 
 static void values_of(const struct bucket *k, struct snapshot_values *ret)
 {
-	const struct books_sums *a = &k->alloc, *i = &k->inherited, *f = &k->freed;
-	const double varb = 1u << WEIGHT_VARB_SHIFT;
+	const struct books_sums now = inuse(k);
 
 	*ret = (struct snapshot_values){
 		.allocs = k->allocs,
 		.frees = k->frees,
-		.alloc_count = a->count,
-		.alloc_bytes = a->bytes,
-		.free_count = f->count - i->count,
-		.free_bytes = f->bytes - i->bytes,
-		.peak_count = k->peak_count,
-		.peak_bytes = k->peak_bytes,
-		.var_alloc_count = (double)a->var_count,
-		.var_alloc_bytes = (double)a->var_bytes * varb,
-		.var_inuse_count = variance_inuse(a->var_count, i->var_count, f->var_count),
-		.var_inuse_bytes = variance_inuse(a->var_bytes, i->var_bytes, f->var_bytes) * varb,
+		.alloc_count = k->alloc.count,
+		.alloc_bytes = k->alloc.bytes,
+		.free_count = k->freed.count - k->inherited.count,
+		.free_bytes = k->freed.bytes - k->inherited.bytes,
+		.peak_count = k->peak.count,
+		.peak_bytes = k->peak.bytes,
+		.var_alloc_count = variance(k->alloc.var_count, WEIGHT_VARC_SHIFT),
+		.var_alloc_bytes = variance(k->alloc.var_bytes, 0),
+		.var_inuse_count = variance(now.var_count, WEIGHT_VARC_SHIFT),
+		.var_inuse_bytes = variance(now.var_bytes, 0),
+		.var_peak_count = variance(k->peak.var_count, WEIGHT_VARC_SHIFT),
+		.var_peak_bytes = variance(k->peak.var_bytes, 0),
 	};
 }
 

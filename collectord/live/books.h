@@ -23,7 +23,7 @@ struct bucket {
 	uint32_t peak_generation;
 	uint64_t allocs, frees; /* events */
 	struct books_sums alloc, freed, inherited;
-	uint64_t peak_count, peak_bytes; /* in-use at the peak numbered peak_generation */
+	struct books_sums peak; /* in-use at the peak numbered peak_generation */
 };
 
 struct books {

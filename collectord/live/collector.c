@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "collectord/live/listen.h"
@@ -251,4 +252,14 @@ void collector_free(struct collector *c)
 		close(c->env.save.out_fd);
 	free(c->env.scratch);
 	free(c);
+}
+
+void collector_raise_descriptors(void)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) == 0) {
+		r.rlim_cur = r.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &r);
+	}
 }

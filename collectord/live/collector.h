@@ -80,3 +80,6 @@ uint64_t collector_errors(const struct collector *c, const char **ret_last);
 void collector_shutdown(struct collector *c);
 
 void collector_free(struct collector *c); /* takes NULL */
+
+/* Each session holds up to three descriptors: let this process have as many as its hard limit allows. */
+void collector_raise_descriptors(void);

@@ -98,6 +98,8 @@ static void add_values(struct snapshot_values *sum, const struct snapshot_values
 	sum->var_alloc_bytes += v->var_alloc_bytes;
 	sum->var_inuse_count += v->var_inuse_count;
 	sum->var_inuse_bytes += v->var_inuse_bytes;
+	sum->var_peak_count += v->var_peak_count;
+	sum->var_peak_bytes += v->var_peak_bytes;
 }
 
 static int add_stack(struct converter *c, const struct snapshot_stack *k, uint32_t *locations)
@@ -171,8 +173,8 @@ static int fill_sample(struct converter *c, struct profile_sample *sample, const
 	sample->values[PROFILE_INUSE_SPACE] = round_fixed(bytes, WEIGHT_BYTES_SHIFT);
 	var[PROFILE_ALLOC_OBJECTS] = positive(v->var_alloc_count);
 	var[PROFILE_ALLOC_SPACE] = positive(v->var_alloc_bytes);
-	var[PROFILE_INUSE_OBJECTS] = now ? positive(v->var_inuse_count) : NAN;
-	var[PROFILE_INUSE_SPACE] = now ? positive(v->var_inuse_bytes) : NAN;
+	var[PROFILE_INUSE_OBJECTS] = positive(now ? v->var_inuse_count : v->var_peak_count);
+	var[PROFILE_INUSE_SPACE] = positive(now ? v->var_inuse_bytes : v->var_peak_bytes);
 	sample->variance = var;
 	return 0;
 }
@@ -220,6 +222,7 @@ static int set_head(struct profile *p, const struct snapshot *s)
 	if (!p->period_type.type || !p->period_type.unit || !p->default_sample_type)
 		return -ENOMEM;
 	p->period = s->rate;
+	p->process = (struct profile_process){ s->pid, s->uid, s->reason == SNAPSHOT_EXIT };
 	p->time_nanos = s->wall_ns;
 	p->duration_nanos = s->elapsed_ns <= INT64_MAX ? (int64_t)s->elapsed_ns : 0;
 	return profile_describe_snapshot(p, s);

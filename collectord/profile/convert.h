@@ -13,7 +13,7 @@
 
 enum convert_values {
 	CONVERT_NOW,  /* in-use as of the snapshot */
-	CONVERT_PEAK, /* in-use columns hold the peak's values; their variance is unknown: NAN */
+	CONVERT_PEAK, /* in-use columns hold the peak's values and variances */
 };
 
 /* 0, -ENOMEM or -EINVAL.  On success *ret is the caller's. */

@@ -33,6 +33,7 @@ struct snapshot_values {
 	uint64_t peak_count, peak_bytes;         /* in-use of this stack when the process's in-use bytes peaked */
 	double var_alloc_count, var_alloc_bytes; /* objects^2, bytes^2 */
 	double var_inuse_count, var_inuse_bytes;
+	double var_peak_count, var_peak_bytes; /* of peak_* */
 };
 
 struct snapshot_module {

@@ -48,6 +48,7 @@ static const struct snapshot_field snapshot_value_fields[] = {
 	VALUE(alloc_bytes, FIELD_U64),     VALUE(free_count, FIELD_U64),      VALUE(free_bytes, FIELD_U64),
 	VALUE(peak_count, FIELD_U64),      VALUE(peak_bytes, FIELD_U64),      VALUE(var_alloc_count, FIELD_F64),
 	VALUE(var_alloc_bytes, FIELD_F64), VALUE(var_inuse_count, FIELD_F64), VALUE(var_inuse_bytes, FIELD_F64),
+	VALUE(var_peak_count, FIELD_F64),  VALUE(var_peak_bytes, FIELD_F64),
 };
 
 #undef ROOT

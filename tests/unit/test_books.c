@@ -13,6 +13,7 @@ struct model_values {
 	uint64_t allocs, frees;
 	int64_t count, bytes, alloc_count, alloc_bytes;
 	int64_t peak_count, peak_bytes;
+	i128 var_bytes, peak_var_bytes;
 };
 
 /* Copies every stack's in-use at each new peak. */
@@ -28,6 +29,7 @@ static void model_change(struct model_values *v, const struct abi_event *e)
 
 	v->count += sign * (int64_t)w.count;
 	v->bytes += sign * (int64_t)w.bytes;
+	v->var_bytes += sign * (i128)w.var_bytes;
 	v->allocs += e->kind == ABI_EVENT_ALLOC;
 	v->frees += e->kind == ABI_EVENT_FREE;
 	v->alloc_count += e->kind == ABI_EVENT_ALLOC ? (int64_t)w.count : 0;
@@ -43,9 +45,11 @@ static void model_event(struct model *m, const struct abi_event *e, uint64_t tim
 	m->peak_time = time;
 	m->total.peak_count = m->total.count;
 	m->total.peak_bytes = m->total.bytes;
+	m->total.peak_var_bytes = m->total.var_bytes;
 	for (int i = 0; i < STACKS; i++) {
 		m->stacks[i].peak_count = m->stacks[i].count;
 		m->stacks[i].peak_bytes = m->stacks[i].bytes;
+		m->stacks[i].peak_var_bytes = m->stacks[i].var_bytes;
 	}
 }
 
@@ -59,6 +63,8 @@ static void assert_same(const struct snapshot_values *v, const struct model_valu
 	cr_assert_eq((int64_t)(v->alloc_bytes - v->free_bytes), m->bytes, "%s %d", what, i);
 	cr_assert_eq((int64_t)v->peak_count, m->peak_count, "%s %d", what, i);
 	cr_assert_eq((int64_t)v->peak_bytes, m->peak_bytes, "%s %d", what, i);
+	cr_assert_eq(v->var_inuse_bytes, m->var_bytes > 0 ? (double)m->var_bytes : 0, "%s %d", what, i);
+	cr_assert_eq(v->var_peak_bytes, m->peak_var_bytes > 0 ? (double)m->peak_var_bytes : 0, "%s %d", what, i);
 }
 
 static struct bucket *bucket(struct books *b, uint32_t id)

@@ -233,11 +233,12 @@ Test(convert, peak_columns_come_from_the_peak)
 
 	v->peak_count = OBJECTS(8);
 	v->peak_bytes = BYTES(800);
+	v->var_peak_bytes = 321;
 	convert(CONVERT_PEAK);
 	cr_assert_eq(p->samples[0].values[PROFILE_INUSE_OBJECTS], 8);
 	cr_assert_eq(p->samples[0].values[PROFILE_INUSE_SPACE], 800);
 	cr_assert_eq(p->samples[0].values[PROFILE_ALLOC_SPACE], 1000);
-	cr_assert(isnan(p->samples[0].variance[PROFILE_INUSE_SPACE]));
+	cr_assert_float_eq(p->samples[0].variance[PROFILE_INUSE_SPACE], 321, 1e-9);
 	cr_assert_float_eq(p->samples[0].variance[PROFILE_ALLOC_SPACE], 1000, 1e-9);
 }
 

@@ -40,13 +40,26 @@ Test(weight_of, gives_the_variance_terms)
 			long double p = p_of(sizes[i], rates[k]), z = sizes[i];
 			long double var = (1 - p) / (p * p);
 
-			cr_expect_leq(fabsl(w.var_count - var), 1e-6L * var + 1, "Z=%lu T=%u", sizes[i], rates[k]);
-			/* Whole bytes on both factors: off by at most their sum, and by one unit. */
-			cr_expect_leq(fabsl(w.var_bytes * 256.0L - z * z * var),
-				      1e-6L * z * z * var + 2 * (z + rates[k]) + 256, "Z=%lu T=%u", sizes[i],
-				      rates[k]);
+			/* From 30 fractional bits of 1/p and of 1/p - 1, and whole units at the end. */
+			long double fine = 1e-6L * var + 4 / p * 0x1p-30L;
+
+			cr_expect(w.var_count == UINT64_MAX ||
+					  fabsl(w.var_count / 256.0L - var) <= fine + 1 / 256.0L,
+				  "Z=%lu T=%u", sizes[i], rates[k]);
+			cr_expect_leq(fabsl(w.var_bytes - z * z * var), z * z * fine + (z + rates[k]) / 64.0L + 1,
+				      "Z=%lu T=%u", sizes[i], rates[k]);
 		}
 	}
+}
+
+/* 1 MiB at T = 512 KiB: p = 0.86, so one object's variance is a small fraction, and must not be cut to nothing. */
+Test(weight_of, keeps_the_variance_of_nearly_certain_samples)
+{
+	struct weight w = weight_of(1 << 20, 1 << 19);
+
+	cr_assert_float_eq(w.var_count / 256.0, 0.1810, 0.004);
+	cr_assert_float_eq(w.var_bytes / 0x1p40, 0.1810, 0.0001);
+	cr_assert_eq(weight_of(1, ABI_MAX_RATE).var_count, UINT64_MAX, "saturated, not wrapped");
 }
 
 Test(weight_of, is_exact_at_rate_one)
