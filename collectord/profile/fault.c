@@ -12,19 +12,13 @@
 
 #include "collectord/profile/utf8.h"
 
-/* C0, DEL, and C1 in its UTF-8 form: what terminals obey. */
-static bool is_control(const uint8_t *s, unsigned len)
-{
-	return (len == 1 && (s[0] < 0x20 || s[0] == 0x7f)) || (len == 2 && s[0] == 0xc2 && s[1] < 0xa0);
-}
-
 static void escape(char *out, size_t size, const char *s)
 {
 	size_t left = strlen(s), used = 0;
 
 	while (left) {
 		unsigned len = utf8_length(s, left);
-		bool plain = len && !is_control((const uint8_t *)s, len);
+		bool plain = len && !utf8_is_control(s, len);
 		unsigned take = len ? len : 1;
 
 		if ((plain ? take : 4 * take) >= size - used)

@@ -60,6 +60,12 @@ struct profile_sample {
 	struct profile_label *labels;
 };
 
+/* The process a snapshot is of, for what only it can tell (JIT code).  Not part of the protobuf. */
+struct profile_process {
+	uint32_t pid, uid; /* pid 0: unknown */
+	bool ended;        /* by the time of the profile */
+};
+
 struct profile {
 	struct profile_value_type *sample_types;
 	size_t n_sample_types;
@@ -77,6 +83,7 @@ struct profile {
 	int64_t time_nanos, duration_nanos;
 	struct profile_value_type period_type;
 	int64_t period;
+	struct profile_process process;
 	struct profile_arena *arena; /* private to profile.c */
 };
 

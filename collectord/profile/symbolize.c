@@ -4,6 +4,7 @@
  * rising order, close it.  The function that owns an address is named by the ELF symbols where they cover it (the
  * name other tools and people know: "malloc"), else by DWARF; places and inlined calls come from DWARF.
  * The network is never asked: elfutils would ask the servers of DEBUGINFOD_URLS, so that is hidden meanwhile. */
+#include "collectord/profile/debug_files.h"
 #include "collectord/profile/symbolize.h"
 
 #include <elfutils/libdwelf.h>
@@ -19,6 +20,7 @@
 #include "collectord/profile/demangle.h"
 #include "collectord/profile/dwarf_frames.h"
 #include "collectord/profile/elf_symbols.h"
+#include "collectord/profile/jit_names.h"
 #include "collectord/profile/source_path.h"
 
 #define DEBUGINFOD "DEBUGINFOD_URLS"
@@ -256,6 +258,8 @@ static int symbolize_all(struct symbolizer *z)
 				break;
 		r = symbolize_mapping(z, first, end);
 	}
+	if (!r)
+		r = jit_names_add(z->p, &z->stats.named);
 	free(z->order);
 	return r;
 }
@@ -288,7 +292,7 @@ int profile_symbolize(struct profile *p, const struct symbolize_options *o, stru
 			return -ENOMEM;
 	}
 	z.callbacks = (Dwfl_Callbacks){ .find_elf = dwfl_build_id_find_elf,
-					.find_debuginfo = dwfl_standard_find_debuginfo,
+					.find_debuginfo = debug_files_find,
 					.section_address = dwfl_offline_section_address,
 					.debuginfo_path = o && o->debug_path ? &z.debug_path : NULL };
 	r = symbolize_offline(&z);

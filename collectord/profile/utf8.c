@@ -35,3 +35,10 @@ unsigned utf8_length(const char *s, size_t n)
 			return 0;
 	return len;
 }
+
+bool utf8_is_control(const char *s, unsigned len)
+{
+	const uint8_t *u = (const uint8_t *)s;
+
+	return (len == 1 && (u[0] < 0x20 || u[0] == 0x7f)) || (len == 2 && u[0] == 0xc2 && u[1] < 0xa0);
+}
