@@ -30,8 +30,8 @@ ALL_CFLAGS = -std=gnu11 $(WARN) $(CFLAGS) -MMD -MP $(if $(SAN),-fsanitize=$(SAN)
 
 # What runs inside other people's programs: no builtin idioms that could call malloc, no dynamic TLS, no canaries.
 SHIM_CFLAGS := -fPIC -fvisibility=hidden -ftls-model=initial-exec -fno-builtin $(if $(CLANG),,-fno-tree-loop-distribute-patterns) \
-               -fno-stack-protector -U_FORTIFY_SOURCE -fexceptions -fasynchronous-unwind-tables -O2 # last: tail calls
-SHIM_LDFLAGS := -shared -Wl,-soname,libheaptap.so -Wl,-z,now -Wl,-z,relro -Wl,-z,nodelete -Wl,-z,defs -Wl,--as-needed
+               -fno-stack-protector -fno-tree-slp-vectorize -U_FORTIFY_SOURCE -fexceptions -fasynchronous-unwind-tables -O2 # last: tail calls
+SHIM_LDFLAGS := -shared -Wl,-soname,libheaptap.so -Wl,-z,now -Wl,-z,relro -Wl,-z,nodelete -Wl,-z,initfirst -Wl,-z,defs -Wl,--as-needed
 
 objs = $(patsubst %.c,$(OBJ)/%.o,$(wildcard $1/*.c))
 shim_objs = $(patsubst %.c,$(OBJ)/shim/%.o,$(wildcard common/*.c preload/*.c))
@@ -179,10 +179,11 @@ tests: unit-tests race-tests $(victims) $(benches) $(tools)
 # What a fuzzer finds new stays in build/; a crash is worth a file in tests/fuzz/corpus/ and a unit test.
 run-fuzzers: $(fuzzers)
 	$(Q)for f in $(notdir $(fuzzers)); do \
-		echo "$$f: $(T) s"; \
-		mkdir -p $(BUILD)/corpus/$$f tests/fuzz/corpus/$${f#fuzz_}; \
-		timeout -s KILL $$(($(T) + 60)) $(BUILD)/tests/fuzz/$$f -max_total_time=$(T) -verbosity=0 -print_final_stats=1 \
-			-artifact_prefix=$(BUILD)/$$f. $(BUILD)/corpus/$$f tests/fuzz/corpus/$${f#fuzz_} || exit 1; \
+		mkdir -p $(BUILD)/corpus/$$f; \
+		timeout -s KILL $$(($(T) + 60)) $(BUILD)/tests/fuzz/$$f -max_total_time=$(T) -artifact_prefix=$(BUILD)/$$f. \
+			$(BUILD)/corpus/$$f tests/fuzz/corpus/$${f#fuzz_} >$(BUILD)/$$f.log 2>&1 || \
+			{ tail -n 60 $(BUILD)/$$f.log; echo "$$f: failed, see $(BUILD)/$$f.log"; exit 1; }; \
+		echo "$$f: $$(tail -n 1 $(BUILD)/$$f.log)"; \
 	done
 
 $(BUILD)/tests/unit/test_%: $(OBJ)/tests/unit/test_%.o $(BUILD)/libcli.a $(BUILD)/liblive.a $(BUILD)/libprofile.a $(BUILD)/libcommon.a

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define ARCH_RULE_FP_BITS 12
 #include "preload/rule.h"
 
 #define ARCH_REG_FP 29
@@ -14,8 +15,6 @@
 #define ARCH_REG_RA 30
 
 #define ARCH_VA_BITS 48
-#define ARCH_RULE_FP_BITS 12 /* the pair lies at the bottom of the frame: up to 32 KiB below the CFA */
-#define ARCH_HAS_LONE_RA 1
 
 /* Words from sp to the sp saved in the kernel's frame: siginfo, ucontext up to its mcontext, regs[31].  The vdso's
  * CFI speaks of the frame record beside it, which has x30 instead of the pc. */
@@ -42,28 +41,42 @@ static inline uintptr_t arch_code_address(uintptr_t ra)
 	return ra & ((1ull << ARCH_VA_BITS) - 1);
 }
 
-/* Complete `r` from a CFI row: bytes from the CFA to the saved return address and frame pointer (0 = untouched).
- * False if no rule says that: a leaf interrupted by a signal, whose return address is in x30 only, is one. */
-static inline bool arch_rule_slots(struct rule *r, int64_t ra, int64_t fp)
-{
-	int64_t at = fp ? fp : ra;
+/* The pair lies near one end of the frame: slots from here on are counted from the other one, where the base
+ * register points. */
+#define ARCH_SLOT_LOW (1 << (ARCH_RULE_FP_BITS - 1))
 
-	if (ra >= 0 || ra % 8 || at >= 0 || at < -8 * 65535 || at % 8 || (fp && ra != fp + 8))
+/* Slots from a CFI row: bytes from the CFA to the saved return address and frame pointer (0 = untouched), and words
+ * from the base register to the CFA.  False if no rule says that: a leaf interrupted by a signal, whose return
+ * address is in x30 only, is one. */
+static inline bool arch_rule_slots(int64_t ra, int64_t fp, int64_t cfa, uint32_t *ret_slot, bool *ret_lone_ra)
+{
+	int64_t at = fp ? fp : ra, down = -at / 8, up = cfa - down;
+
+	if (ra >= 0 || ra % 8 || at >= 0 || at % 8 || (fp && ra != fp + 8))
 		return false;
-	r->fp = (uint16_t)(-at / 8);
-	r->lone_ra = fp == 0;
+	if (down >= ARCH_SLOT_LOW && (up < 0 || up >= ARCH_SLOT_LOW))
+		return false;
+	*ret_slot = (uint32_t)(down < ARCH_SLOT_LOW ? down : ARCH_SLOT_LOW + up);
+	*ret_lone_ra = fp == 0;
 	return true;
 }
 
-static inline uintptr_t arch_ra_slot(const struct rule *r, uintptr_t cfa)
+static inline uintptr_t arch_slot(struct rule r, uintptr_t cfa)
 {
-	return cfa - 8 * (uintptr_t)r->fp + (r->lone_ra ? 0 : 8);
+	uintptr_t n = rule_slot(r);
+
+	return n < ARCH_SLOT_LOW ? cfa - 8 * n : cfa - 8 * (uintptr_t)rule_cfa(r) + 8 * (n - ARCH_SLOT_LOW);
+}
+
+static inline uintptr_t arch_ra_slot(struct rule r, uintptr_t cfa)
+{
+	return arch_slot(r, cfa) + (rule_lone_ra(r) ? 0 : 8);
 }
 
 /* 0: the frame pointer register still holds the caller's. */
-static inline uintptr_t arch_fp_slot(const struct rule *r, uintptr_t cfa)
+static inline uintptr_t arch_fp_slot(struct rule r, uintptr_t cfa)
 {
-	return r->lone_ra ? 0 : cfa - 8 * (uintptr_t)r->fp;
+	return rule_lone_ra(r) ? 0 : arch_slot(r, cfa);
 }
 
 /* Is the instruction before `ra` a call (bl, blr)?  Reads the 4 bytes before it, which must be mapped. */
@@ -75,4 +88,14 @@ static inline bool arch_follows_call(uintptr_t ra)
 		return false;
 	insn = *(const uint32_t *)(ra - 4);
 	return insn >> 26 == 0x25 || (insn & 0xfffffc1f) == 0xd63f0000;
+}
+
+/* Is this the kernel's code that ends a signal handler (mov x8, #139; svc #0)?  Reads the 8 bytes at `ip`, which
+ * must be a handler's return address.  The vdso has CFI there; where there is no vdso, a page of the loader or of
+ * an emulator has not. */
+static inline bool arch_is_signal_return(uintptr_t ip)
+{
+	const uint32_t *insn = (const uint32_t *)ip;
+
+	return ip % 4 == 0 && insn[0] == 0xd2801168 && insn[1] == 0xd4000001;
 }

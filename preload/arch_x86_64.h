@@ -7,15 +7,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define ARCH_RULE_FP_BITS 8 /* callee-saved registers are pushed within 2 KiB of the CFA */
 #include "preload/rule.h"
 
 #define ARCH_REG_FP 6
 #define ARCH_REG_SP 7
 #define ARCH_REG_RA 16
 
-#define ARCH_VA_BITS 47     /* user addresses; above it only programs that ask mmap for it (LA57) */
-#define ARCH_RULE_FP_BITS 8 /* callee-saved registers are pushed within 2 KiB of the CFA */
-#define ARCH_HAS_LONE_RA 0
+#define ARCH_VA_BITS 47 /* user addresses; above it only programs that ask mmap for it (LA57) */
 
 /* In the signal frame's gregs: rbp is 5 words before rsp, rip one after it.  Where rsp is, the CFI of libc's
  * restorer says. */
@@ -41,27 +40,28 @@ static inline uintptr_t arch_code_address(uintptr_t ra)
 	return ra;
 }
 
-/* Complete `r` from a CFI row: bytes from the CFA to the saved return address and frame pointer (0 = untouched).
- * False if no rule says that. */
-static inline bool arch_rule_slots(struct rule *r, int64_t ra, int64_t fp)
+/* Slots from a CFI row: bytes from the CFA to the saved return address and frame pointer (0 = untouched).  False if
+ * no rule says that. */
+static inline bool arch_rule_slots(int64_t ra, int64_t fp, int64_t cfa, uint32_t *ret_slot, bool *ret_lone_ra)
 {
-	if (ra != -8 || fp > 0 || fp < -8 * 65535 || fp % 8)
+	(void)cfa;
+	if (ra != -8 || fp > 0 || fp <= -(8 << ARCH_RULE_FP_BITS) || fp % 8)
 		return false;
-	r->fp = (uint16_t)(-fp / 8);
-	r->lone_ra = 0;
+	*ret_slot = (uint32_t)(-fp / 8);
+	*ret_lone_ra = false;
 	return true;
 }
 
-static inline uintptr_t arch_ra_slot(const struct rule *r, uintptr_t cfa)
+static inline uintptr_t arch_ra_slot(struct rule r, uintptr_t cfa)
 {
 	(void)r;
 	return cfa - 8;
 }
 
 /* 0: the frame pointer register still holds the caller's. */
-static inline uintptr_t arch_fp_slot(const struct rule *r, uintptr_t cfa)
+static inline uintptr_t arch_fp_slot(struct rule r, uintptr_t cfa)
 {
-	return r->fp ? cfa - 8 * (uintptr_t)r->fp : 0;
+	return rule_slot(r) ? cfa - 8 * (uintptr_t)rule_slot(r) : 0;
 }
 
 /* Is the instruction before `ra` a call?  Reads up to 7 bytes before it, which must be mapped.
@@ -75,5 +75,12 @@ static inline bool arch_follows_call(uintptr_t ra)
 	for (int n = 2; n <= 7; n++)
 		if (p[-n] == 0xff && (p[-n + 1] & 0x38) == 0x10)
 			return true;
+	return false;
+}
+
+/* The kernel returns from a signal handler through libc's code, which has CFI. */
+static inline bool arch_is_signal_return(uintptr_t ip)
+{
+	(void)ip;
 	return false;
 }

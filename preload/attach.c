@@ -192,5 +192,5 @@ void attach_start(int argc, char **argv, char **envp)
 {
 	if (real_ready())
 		start(argc, argv, envp);
-	store_relaxed(&attach.over, 1); /* a hint: what it leads to is read through V, W */
+	store_release(&attach.over, 1); /* X, pairs with Y: whoever sees it sees whether we armed */
 }

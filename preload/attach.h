@@ -8,7 +8,9 @@
  * heap and this page, and count as the parent.
  *
  *   map region, init tables; store_release(word) (V)      load_acquire(word) (W)
- *     V pairs with W: whoever sees the page sees the region behind it. */
+ *     V pairs with W: whoever sees the page sees the region behind it.
+ *   store_release(over) (X)                load_acquire(over)  (Y)
+ *     X pairs with Y: whoever sees that the constructor is through sees whether it armed. */
 #pragma once
 
 #include <stdbool.h>
@@ -20,7 +22,7 @@
 
 struct attach {
 	_Atomic(_Atomic uint32_t *) armed; /* the word: process ordinal + 1, or 0 = passive  (V, W) */
-	_Atomic uint32_t over;             /* the constructor is through, one way or the other */
+	_Atomic uint32_t over;             /* the constructor is through, one way or the other  (X, Y) */
 	struct abi_region region;
 };
 extern HIDDEN struct attach attach;
@@ -39,7 +41,7 @@ static inline uint32_t attach_holder(void)
 /* False until the constructor has decided: nobody should stop looking before that. */
 static inline bool attach_over(void)
 {
-	return load_relaxed(&attach.over) != 0;
+	return load_acquire(&attach.over) != 0; /* Y, pairs with X */
 }
 
 /* Nanoseconds since the region's epoch, coarse: a vdso call that even strict seccomp lets through. */

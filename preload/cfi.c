@@ -190,17 +190,17 @@ struct rule cfi_rule(const struct cfi_image *image, uintptr_t pc)
 
 	switch (search_table(image, pc, &fde)) {
 	case SEARCH_NONE:
-		return (struct rule){ .kind = RULE_NO_CFI };
+		return rule_make(RULE_NO_CFI, 0, 0, false);
 	case SEARCH_BAD:
-		return (struct rule){ .kind = RULE_UNSOUND };
+		return rule_make(RULE_UNSOUND, 0, 0, false);
 	case SEARCH_FOUND:
 		break;
 	}
 	if (!read_fde(image, fde, &fn, &end))
-		return (struct rule){ .kind = RULE_UNSOUND };
+		return rule_make(RULE_UNSOUND, 0, 0, false);
 	if (pc < fn.start || pc >= end)
-		return (struct rule){ .kind = RULE_NO_CFI };
+		return rule_make(RULE_NO_CFI, 0, 0, false);
 	if (!cfa_row(&fn, pc, &row))
-		return (struct rule){ .kind = RULE_UNSOUND };
+		return rule_make(RULE_UNSOUND, 0, 0, false);
 	return cfa_rule(&row, fn.signal, pc);
 }

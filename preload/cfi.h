@@ -7,8 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "preload/arch.h"
 #include "preload/bytes.h"
-#include "preload/rule.h"
 
 #define CFI_SEGMENTS 6u
 

@@ -20,23 +20,22 @@ struct chain_cursor chain_open(const struct chain *c, const struct stack_bounds 
 	return cursor;
 }
 
-/* The first of the last `n` words that changed; CHAIN_WORDS: none. */
-static uint32_t changed_word(const struct chain *c, uint32_t n)
+/* The first word from `i` on that changed; CHAIN_WORDS: none. */
+static uint32_t changed_word(const struct chain *c, uint32_t i)
 {
-	uint32_t i = CHAIN_WORDS - n;
-
 	while (i < CHAIN_WORDS && *(const uintptr_t *)c->words[i].at == c->words[i].value)
 		i++;
 	return i;
 }
 
-/* A longer chain than fits cannot be extended, and one that was cut at max_depth says nothing about what follows.
- */
+/* A chain is not extended to more than twice what is reported, which bounds the memory touched; and one that was
+ * cut at max_depth says nothing about what follows. */
 static bool length_fits(const struct chain *c, uint32_t n, const struct chain_cursor *cursor)
 {
 	uint32_t total = n + CHAIN_FRAMES - cursor->at;
 
-	return total <= CHAIN_FRAMES && (!c->capped || total >= cursor->max_depth);
+	return total <= CHAIN_FRAMES && total <= 2 * cursor->max_depth &&
+	       (!c->capped || total >= cursor->max_depth);
 }
 
 /* Is the frame at cursor->at the one the walk is at, and may it take over? */
@@ -61,47 +60,71 @@ bool chain_join(const struct chain *c, struct chain_cursor *cursor, struct frame
 	if (changed == CHAIN_WORDS)
 		return true;
 	/* No frame whose further steps read that word can be joined. */
-	while (at < CHAIN_FRAMES && CHAIN_WORDS - c->marks[at].words <= changed)
+	while (at < CHAIN_FRAMES && c->marks[at].words <= changed)
 		at++;
 	move_to(c, cursor, at);
 	return false;
 }
 
-/* Note that a step of the frame at `sp` read the word at `at`.  False if it cannot be remembered: no room, or below
- * the frame, where a later walk may not read. */
-static bool push_word(struct chain *c, uint32_t *n, uintptr_t at, uintptr_t sp)
+/* Note that a step of the frame at `sp` read the word at `at`.  False if it cannot be remembered: it is below the
+ * frame, where a later walk may not read. */
+static inline bool push_word(struct chain *c, struct chain_mark *m, uintptr_t at, uintptr_t sp)
 {
-	if (at == 0)
-		return true;
-	if (*n == CHAIN_WORDS || at < sp)
+	if (UNLIKELY(at < sp))
 		return false;
-	*n += 1;
-	c->words[CHAIN_WORDS - *n] = (struct chain_word){ at, *(const uintptr_t *)at };
+	c->words[--m->words] = (struct chain_word){ at, *(const uintptr_t *)at };
 	return true;
 }
 
-/* Extend the chain inwards by the frame `v`; `outer` describes the one after it. */
-static bool push_frame(struct chain *c, uint32_t at, const struct chain_visit *v, struct chain_mark *outer)
+/* The words that the step of the frame `v` read, and whether its fp matters; `m` describes the frame after it. */
+static inline bool push_words(struct chain *c, struct chain_mark *m, const struct chain_visit *v,
+			      struct frame_reads reads)
 {
-	bool ok = push_word(c, &outer->words, v->reads.ra, v->sp) &&
-		  push_word(c, &outer->words, v->reads.cfa, v->sp) &&
-		  (!outer->fp_lives || push_word(c, &outer->words, v->reads.fp, v->sp));
+	bool ok = push_word(c, m, reads.ra, v->sp);
 
-	if (v->reads.by_fp)
-		outer->fp_lives = true;
-	else if (v->reads.fp)
-		outer->fp_lives = false;
-	outer->hash = stack_hash_frame(outer->hash, v->frame);
-	outer->sp = v->sp;
-	outer->fp = v->fp;
-	c->marks[at] = *outer;
+	if (reads.cfa)
+		ok &= push_word(c, m, reads.cfa, v->sp);
+	if (m->fp_lives && reads.fp)
+		ok &= push_word(c, m, reads.fp, v->sp);
+	m->fp_lives = reads.by_fp || (m->fp_lives && !reads.fp);
+	return ok;
+}
+
+/* The same for a frame that is no ordinary call.  By value: the mark stays in registers. */
+static NOINLINE struct chain_mark push_special(struct chain *c, struct chain_mark m, const struct chain_visit *v,
+					       bool *ok)
+{
+	struct frame_reads reads = frame_reads(v->rule, v->sp, v->fp, m.sp);
+
+	*ok = reads.ra == 0 || push_words(c, &m, v, reads);
+	return m;
+}
+
+/* Extend the chain inwards by the frame `v`.  What its step read is looked up only while all steps were sound: else
+ * it may not be readable. */
+static inline bool push_frame(struct chain *c, uint32_t at, const struct chain_visit *v, struct chain_mark *m,
+			      bool ok)
+{
+	if (LIKELY(rule_kind(v->rule) == RULE_SP))
+		ok = ok && push_words(c, m, v, frame_reads(v->rule, v->sp, v->fp, m->sp));
+	else if (LIKELY(rule_kind(v->rule) == RULE_FP))
+		ok = ok && push_words(c, m, v, frame_reads(v->rule, v->sp, v->fp, m->sp));
+	else if (ok)
+		*m = push_special(c, *m, v, &ok);
+	m->hash = stack_hash_frame(m->hash, v->frame);
+	m->sp = v->sp;
+	m->fp = v->fp;
+	c->marks[at] = *m;
 	c->frames[at] = v->frame;
 	return ok;
 }
 
-void chain_close(struct chain *c, const struct chain_end *end, struct unwind_stack *ret)
+void chain_close(struct chain *c, const struct chain_visit *visits, const struct chain_end *end,
+		 struct unwind_stack *ret)
 {
-	struct chain_mark outer = { .hash = stack_hash_begin(end->epoch, end->flags) };
+	struct chain_mark outer = { .hash = stack_hash_begin(end->epoch, end->flags),
+				    .sp = end->sp,
+				    .words = CHAIN_WORDS };
 	bool ok = !(end->flags & (ABI_STACK_TRUNCATED | ABI_STACK_FOREIGN));
 	uint32_t at = end->at;
 
@@ -112,7 +135,7 @@ void chain_close(struct chain *c, const struct chain_end *end, struct unwind_sta
 	else
 		c->capped = end->flags & ABI_STACK_CAPPED;
 	for (uint32_t i = end->n; i-- > 0;)
-		ok &= push_frame(c, --at, &c->visits[i], &outer);
+		ok = push_frame(c, --at, &visits[i], &outer, ok);
 	c->first = at;
 	c->epoch = end->epoch;
 	c->high = end->high;

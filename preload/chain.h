@@ -18,12 +18,12 @@
 #include "preload/frame.h"
 
 #define CHAIN_FRAMES ABI_MAX_DEPTH
-#define CHAIN_WORDS (2 * CHAIN_FRAMES)
+#define CHAIN_WORDS (3 * CHAIN_FRAMES) /* a step reads at most three */
 
 struct chain_mark {
 	uint64_t hash;     /* of this frame and all further out */
 	uintptr_t sp, fp;  /* the frame's registers */
-	uint32_t words;    /* words read from here outwards: the last ones of chain.words */
+	uint32_t words;    /* index of the first word read from here outwards */
 	uint32_t fp_lives; /* a frame from here outwards uses this fp */
 };
 
@@ -31,21 +31,22 @@ struct chain_mark {
 struct chain_visit {
 	uint64_t frame; /* ip, with ABI_FRAME_EXACT */
 	uintptr_t sp, fp;
-	struct frame_reads reads;
+	struct rule rule;
 };
 
+/* Stacks of ordinary depth touch only the ends of the arrays: unwind.c says how much memory that is. */
 struct chain {
+	struct chain_word {
+		uintptr_t at, value;
+	} words[CHAIN_WORDS];
+	struct chain_mark marks[CHAIN_FRAMES];
+	uint8_t apart[2048]; /* the others end with a page; the end of this one shares one with what follows it */
+	uint64_t frames[CHAIN_FRAMES];
 	_Atomic bool valid; /* only its owner looks, but a signal may come between any two stores */
 	bool capped;        /* the walk stopped at max_depth, not at the outermost frame */
 	uint32_t epoch;
 	uint32_t first; /* index of the innermost frame */
 	uintptr_t high; /* end of the stack it was walked on */
-	uint64_t frames[CHAIN_FRAMES];
-	struct chain_mark marks[CHAIN_FRAMES];
-	struct chain_word {
-		uintptr_t at, value;
-	} words[CHAIN_WORDS];
-	struct chain_visit visits[CHAIN_FRAMES];
 };
 
 /* How far a new walk has come along the last one. */
@@ -65,13 +66,15 @@ bool chain_join(const struct chain *c, struct chain_cursor *cursor, struct frame
 
 /* How a walk ended. */
 struct chain_end {
-	uint32_t n;     /* new frames, in chain.visits */
+	uint32_t n;     /* new frames */
 	uint32_t at;    /* where they joined, or CHAIN_FRAMES */
 	uint32_t flags; /* ABI_STACK_*; those of a joined chain are known to it */
 	uint32_t epoch;
-	uintptr_t high;
+	uintptr_t high; /* of the thread's own stack, if the walk came there */
+	uintptr_t sp;   /* of the frame after the last new one */
 	uint32_t max_depth;
 };
 
 /* Put the new frames before what was joined and fill `ret` with the stack, cut to max_depth. */
-void chain_close(struct chain *c, const struct chain_end *end, struct unwind_stack *ret);
+void chain_close(struct chain *c, const struct chain_visit *visits, const struct chain_end *end,
+		 struct unwind_stack *ret);

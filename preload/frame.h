@@ -1,7 +1,7 @@
 /* preload/frame.h - one step of a walk: apply a rule to a frame's registers.
  *
- * Inline, for it is the inner loop.  Reads memory only inside the bounds given, and only aligned words.  Each step
- * says which words its outcome rests on. */
+ * Inline, for it is the inner loop.  Reads memory only inside the bounds given, and only aligned words.  Which ones
+ * a step read follows from its rule and registers: frame_reads() says it afterwards. */
 #pragma once
 
 #include "common/abi.h"
@@ -14,14 +14,14 @@ struct frame {
 	uintptr_t back; /* 1: ip is a return address, the call is before it; 0: ip is the instruction itself */
 };
 
-/* Addresses of the words a step read; 0 = none. */
+/* The words a step's outcome rests on, as addresses; 0 = none. */
 struct frame_reads {
 	uintptr_t ra, fp, cfa;
-	bool by_fp; /* the frame pointer it had entered the result */
+	bool by_fp; /* the frame pointer register entered the result */
 };
 
 enum step {
-	STEP_CALLER, /* the frame now is the caller's */
+	STEP_CALLER, /* the frame now is the caller's; there is none if its address is 0 */
 	STEP_END,    /* there is no caller */
 	STEP_STOP,   /* it cannot be told soundly */
 };
@@ -43,59 +43,57 @@ static inline bool frame_load(const struct stack_bounds *b, uintptr_t at, uintpt
 /* The rule's offset, from a register. */
 static inline uintptr_t frame_offset(uintptr_t reg, struct rule r)
 {
-	return reg + (uintptr_t)((intptr_t)r.cfa * 8);
+	return reg + (uintptr_t)rule_cfa(r) * 8;
 }
 
-/* The CFA must lie above the callee's: this is what ends every walk. */
-static inline bool frame_cfa(const struct frame *f, struct rule r, const struct stack_bounds *b,
-			     struct frame_reads *reads, uintptr_t *ret)
+/* The CFA must lie above the callee's: this is what ends every walk.  It is a multiple of 8: so are the slots. */
+static inline bool frame_cfa(const struct frame *f, struct rule r, const struct stack_bounds *b, uintptr_t *ret)
 {
-	uintptr_t cfa;
+	uintptr_t cfa = frame_offset(rule_kind(r) >= RULE_FP ? f->fp : f->sp, r);
 
-	reads->by_fp = r.kind >= RULE_FP;
-	reads->cfa = 0;
-	cfa = frame_offset(reads->by_fp ? f->fp : f->sp, r);
-	if (UNLIKELY(r.kind != RULE_SP && r.kind != RULE_FP)) {
-		reads->cfa = cfa;
-		if (!frame_load(b, reads->cfa, &cfa))
-			return false;
-	}
+	if (UNLIKELY(rule_kind(r) != RULE_SP && rule_kind(r) != RULE_FP) && !frame_load(b, cfa, &cfa))
+		return false;
 	*ret = cfa;
-	return cfa > f->sp && cfa <= b->high;
+	return cfa > f->sp && cfa <= b->high && (cfa & 7) == 0;
 }
 
-/* Past an ordinary call frame. */
-static inline enum step frame_step(struct frame *f, struct rule r, const struct stack_bounds *b,
-				   struct frame_reads *reads)
+/* Past an ordinary call frame.  Slots lie below the CFA, so only the lower bound is left to be checked. */
+static inline enum step frame_step(struct frame *f, struct rule r, const struct stack_bounds *b)
 {
-	uintptr_t cfa, ra, fp = f->fp;
+	uintptr_t cfa, ra_slot, fp_slot, fp = f->fp;
 
-	if (UNLIKELY(!frame_cfa(f, r, b, reads, &cfa)))
+	if (UNLIKELY(!frame_cfa(f, r, b, &cfa)))
 		return STEP_STOP;
-	reads->ra = arch_ra_slot(&r, cfa);
-	reads->fp = r.kind == RULE_AT_FP_CHAIN ? fp : arch_fp_slot(&r, cfa);
-	if (UNLIKELY(!frame_load(b, reads->ra, &ra) || (reads->fp && !frame_load(b, reads->fp, &fp))))
+	ra_slot = arch_ra_slot(r, cfa);
+	fp_slot = arch_fp_slot(r, cfa);
+	if (UNLIKELY(ra_slot < b->low))
 		return STEP_STOP;
-	*f = (struct frame){ arch_code_address(ra), cfa, fp, 1 };
-	return LIKELY(f->ip) ? STEP_CALLER : STEP_END;
+	if (UNLIKELY(rule_kind(r) == RULE_AT_FP_CHAIN)) {
+		if (!frame_load(b, f->fp, &fp))
+			return STEP_STOP;
+	} else if (fp_slot) {
+		if (UNLIKELY(fp_slot < b->low))
+			return STEP_STOP;
+		fp = *(const uintptr_t *)fp_slot;
+	}
+	*f = (struct frame){ arch_code_address(*(const uintptr_t *)ra_slot), cfa, fp, 1 };
+	return STEP_CALLER;
 }
 
 /* Past the kernel's signal frame, to the instruction that was interrupted.  A handler on an alternate stack leads
  * back to the thread's own: the kernel wrote the whole frame, so it may be read past the page of a foreign stack.
  */
-static inline enum step frame_step_signal(struct frame *f, struct rule r, struct stack_bounds *b,
-					  struct frame_reads *reads)
+static inline enum step frame_step_signal(struct frame *f, struct rule r, struct stack_bounds *b)
 {
 	uintptr_t at = frame_offset(f->sp, r);
 	struct frame to = { .back = 0 };
 	struct stack_bounds own;
 
-	*reads = (struct frame_reads){ at + ARCH_SIGNAL_IP, at + ARCH_SIGNAL_FP, at, false };
-	if (at & 7 || (!b->foreign && (reads->fp < b->low || reads->ra > b->high - 8)))
+	if (at & 7 || (!b->foreign && (at + ARCH_SIGNAL_FP < b->low || at + ARCH_SIGNAL_IP > b->high - 8)))
 		return STEP_STOP;
 	to.sp = *(const uintptr_t *)at;
-	to.ip = *(const uintptr_t *)reads->ra;
-	to.fp = *(const uintptr_t *)reads->fp;
+	to.ip = *(const uintptr_t *)(at + ARCH_SIGNAL_IP);
+	to.fp = *(const uintptr_t *)(at + ARCH_SIGNAL_FP);
 	if (b->foreign) {
 		own = bounds_of(to.sp);
 		if (own.foreign)
@@ -111,14 +109,39 @@ static inline enum step frame_step_signal(struct frame *f, struct rule r, struct
 
 /* By the frame pointer alone, in code without CFI.  What comes of it is a guess until it leads back to known code.
  */
-static inline enum step frame_step_fp(struct frame *f, const struct stack_bounds *b, struct frame_reads *reads)
+static inline enum step frame_step_fp(struct frame *f, const struct stack_bounds *b)
 {
 	struct frame to = { .sp = f->fp + 16, .back = 1 };
 
-	*reads = (struct frame_reads){ f->fp + 8, f->fp, 0, true };
-	if (f->fp < f->sp || !frame_load(b, reads->fp, &to.fp) || !frame_load(b, reads->ra, &to.ip))
+	if (f->fp < f->sp || !frame_load(b, f->fp, &to.fp) || !frame_load(b, f->fp + 8, &to.ip))
 		return STEP_STOP;
 	to.ip = arch_code_address(to.ip);
 	*f = to;
-	return to.ip ? STEP_CALLER : STEP_END;
+	return STEP_CALLER;
+}
+
+/* What the step of a frame with these registers read, given its rule and the CFA it led to. */
+static inline struct frame_reads frame_reads(struct rule r, uintptr_t sp, uintptr_t fp, uintptr_t cfa)
+{
+	const uintptr_t ra = arch_ra_slot(r, cfa), slot = arch_fp_slot(r, cfa), at = frame_offset(sp, r);
+
+	switch (rule_kind(r)) {
+	case RULE_SP:
+		return (struct frame_reads){ ra, slot, 0, false };
+	case RULE_FP:
+		return (struct frame_reads){ ra, slot, 0, true };
+	case RULE_AT_SP:
+		return (struct frame_reads){ ra, slot, at, false };
+	case RULE_AT_FP:
+		return (struct frame_reads){ ra, slot, frame_offset(fp, r), true };
+	case RULE_AT_FP_CHAIN:
+		return (struct frame_reads){ ra, fp, frame_offset(fp, r), true };
+	case RULE_SIGNAL:
+		return (struct frame_reads){ at + ARCH_SIGNAL_IP, at + ARCH_SIGNAL_FP, at, false };
+	case RULE_NONE:
+	case RULE_NO_CFI:
+		return (struct frame_reads){ fp + 8, fp, 0, true };
+	default:
+		return (struct frame_reads){ 0, 0, 0, false };
+	}
 }

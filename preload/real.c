@@ -218,10 +218,11 @@ void real_survey(struct real_survey *ret)
 	}
 }
 
-/* A handle of its own, because RTLD_NEXT would find whoever interposes after us.  Never closed: libc stays. */
+/* Not by dlopen(): our constructor runs before libc's own (-z initfirst), and dlopen() would run that one at once,
+ * without arguments and environment. */
 void *real_libc(const char *name)
 {
-	void *libc = dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
+	void *symbol = next(name);
 
-	return libc ? dlsym(libc, name) : NULL;
+	return owner_of(symbol) == owner_of(next("gnu_get_libc_version")) ? symbol : NULL;
 }

@@ -45,5 +45,5 @@ bool real_ready(void);
 /* Constructor only: looks at the symbols the program itself is bound to. */
 void real_survey(struct real_survey *ret);
 
-/* A function of libc itself, never an interposer's; NULL if it has none of that name. */
+/* A function of libc itself; NULL if it has none of that name, or another library stands in front of it. */
 void *real_libc(const char *name);

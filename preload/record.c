@@ -75,12 +75,14 @@ static NOINLINE void sample(uint32_t holder, const void *p, size_t size, uint32_
 static void *count(void *p, size_t size, const struct unwind_start *at)
 {
 	uint32_t holder, rate;
+	bool over;
 
 	if (!p)
 		return p;
+	over = attach_over(); /* before the look at the word: passive for good only if it was passive after this */
 	holder = attach_holder();
 	if (!holder) {
-		sampler_nap(&sampler, attach_over() ? SAMPLER_NAP : 0);
+		sampler_nap(&sampler, over ? SAMPLER_NAP : 0);
 		return p;
 	}
 	rate = sampler_take(&sampler, size, load_relaxed(&attach.region.control->rate), holder);

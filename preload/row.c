@@ -58,34 +58,38 @@ static bool is_fp_chain(const struct cfa_row *row, const struct expr_value *cfa,
 	       fp.offset == 0;
 }
 
+/* Of a frame that is neither the kernel's nor the outermost. */
+static struct rule ordinary_rule(const struct cfa_row *row, const struct expr_value *cfa, uintptr_t pc)
+{
+	bool chain = is_fp_chain(row, cfa, pc), lone_ra;
+	enum rule_kind kind;
+	int64_t fp = 0, ra;
+	uint32_t slot;
+
+	if (!column_offset(&row->ra, cfa, pc, &ra) || (!chain && !column_offset(&row->fp, cfa, pc, &fp)) ||
+	    !arch_rule_slots(ra, fp, cfa->loaded ? 0 : cfa->offset / 8, &slot, &lone_ra))
+		return rule_make(RULE_UNSOUND, 0, 0, false);
+	if (!cfa->loaded)
+		kind = cfa->base == EXPR_SP ? RULE_SP : RULE_FP;
+	else if (cfa->base == EXPR_SP)
+		kind = RULE_AT_SP;
+	else
+		kind = chain ? RULE_AT_FP_CHAIN : RULE_AT_FP;
+	return rule_make(kind, cfa->offset / 8, slot, lone_ra);
+}
+
 struct rule cfa_rule(const struct cfa_row *row, bool signal, uintptr_t pc)
 {
-	const struct rule unsound = { .kind = RULE_UNSOUND };
-	struct rule r = { .kind = RULE_END };
 	struct expr_value cfa;
-	int64_t fp = 0, ra;
-	bool chain;
 
 	if (row->ra.kind == COL_UNDEFINED)
-		return r;
+		return rule_make(RULE_END, 0, 0, false);
 	if (!cfa_value(row, pc, &cfa) || cfa.base == EXPR_CONST || cfa.offset % 8 ||
-	    cfa.offset / 8 != (int32_t)(cfa.offset / 8))
-		return unsound;
-	r.cfa = (int32_t)(cfa.offset / 8);
-	if (signal) {
-		r.kind = RULE_SIGNAL;
-		r.cfa = ARCH_SIGNAL_SP ? ARCH_SIGNAL_SP : r.cfa;
-		return ARCH_SIGNAL_SP || is_signal_frame(row, &cfa, pc) ? r : unsound;
-	}
-	chain = is_fp_chain(row, &cfa, pc);
-	if (!column_offset(&row->ra, &cfa, pc, &ra) || (!chain && !column_offset(&row->fp, &cfa, pc, &fp)) ||
-	    !arch_rule_slots(&r, ra, fp))
-		return unsound;
-	if (!cfa.loaded)
-		r.kind = cfa.base == EXPR_SP ? RULE_SP : RULE_FP;
-	else if (cfa.base == EXPR_SP)
-		r.kind = RULE_AT_SP;
-	else
-		r.kind = chain ? RULE_AT_FP_CHAIN : RULE_AT_FP;
-	return r;
+	    cfa.offset != (int32_t)cfa.offset)
+		return rule_make(RULE_UNSOUND, 0, 0, false);
+	if (!signal)
+		return ordinary_rule(row, &cfa, pc);
+	if (ARCH_SIGNAL_SP)
+		return rule_make(RULE_SIGNAL, ARCH_SIGNAL_SP, 0, false);
+	return rule_make(is_signal_frame(row, &cfa, pc) ? RULE_SIGNAL : RULE_UNSOUND, cfa.offset / 8, 0, false);
 }

@@ -1,10 +1,10 @@
 /* preload/rule.h - how to get from one frame to its caller: what the CFI says about one code address, in 8 bytes.
  *
  * Compiled by cfi.c, kept by rules.c, applied by unwind.c.  A rule is a pure function of the code address as long
- * as the module at that address stays loaded. */
+ * as the module at that address stays loaded.  Included by arch_*.h, which says how wide its fields are. */
 #pragma once
 
-#include <assert.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 enum rule_kind {
@@ -20,11 +20,40 @@ enum rule_kind {
 	RULE_UNSOUND,     /* CFI that no rule expresses, or that makes no sense: the walk stops */
 };
 
-/* All in words.  Slots are counted downwards from the CFA: the word is at CFA - 8 n; 0 = register untouched. */
+/* From the lowest bit: slot, lone_ra, kind, offset; the cache keeps the low bits of this word, so what varies most
+ * in size comes last.  All in words of memory.  The slot is counted downwards from the CFA: the word at CFA - 8 n
+ * holds the caller's frame pointer; 0 = register untouched.  lone_ra (aarch64): it holds the return address
+ * instead, and the frame pointer is untouched. */
 struct rule {
-	int32_t cfa;     /* offset */
-	uint16_t fp;     /* where the caller's frame pointer was saved */
-	uint8_t kind;    /* enum rule_kind */
-	uint8_t lone_ra; /* aarch64: `fp` names the return address's slot, and the frame pointer is untouched */
+	int64_t word;
 };
-static_assert(sizeof(struct rule) == 8, "a rule is one word");
+
+#define RULE_LONE_BIT ARCH_RULE_FP_BITS
+#define RULE_KIND_BIT (RULE_LONE_BIT + 1)
+#define RULE_CFA_BIT (RULE_KIND_BIT + 4)
+
+static inline struct rule rule_make(enum rule_kind kind, int64_t cfa, uint32_t slot, bool lone_ra)
+{
+	return (struct rule){ (int64_t)((uint64_t)cfa << RULE_CFA_BIT | (uint64_t)kind << RULE_KIND_BIT |
+					(uint64_t)lone_ra << RULE_LONE_BIT | slot) };
+}
+
+static inline enum rule_kind rule_kind(struct rule r)
+{
+	return (enum rule_kind)(r.word >> RULE_KIND_BIT & 15);
+}
+
+static inline int64_t rule_cfa(struct rule r)
+{
+	return r.word >> RULE_CFA_BIT;
+}
+
+static inline uint32_t rule_slot(struct rule r)
+{
+	return (uint32_t)r.word & ((1u << ARCH_RULE_FP_BITS) - 1);
+}
+
+static inline bool rule_lone_ra(struct rule r)
+{
+	return r.word >> RULE_LONE_BIT & 1;
+}

@@ -10,32 +10,19 @@ _Atomic uint64_t rules_table[1u << RULES_SET_BITS][RULES_WAYS] __attribute__((al
 
 static _Atomic uint32_t generation_now, victim;
 
-/* An entry without its tag; 0: the rule does not fit (frames beyond 1 MiB on x86-64). */
-static uint64_t pack(struct rule r)
-{
-	const int32_t limit = 1 << (RULES_CFA_BITS - 1);
-	uint64_t low;
-
-	if (r.fp >> ARCH_RULE_FP_BITS || r.cfa >= limit || r.cfa < -limit)
-		return 0;
-	low = (uint64_t)r.kind << (ARCH_RULE_FP_BITS + ARCH_HAS_LONE_RA) | (uint64_t)r.fp << ARCH_HAS_LONE_RA |
-	      r.lone_ra;
-	return (uint64_t)r.cfa << (64 - RULES_CFA_BITS) | low << RULES_TAG_BITS;
-}
-
 void rules_keep(uintptr_t pc, struct rule rule, uint32_t generation)
 {
-	uint64_t key = rules_key(pc), packed = pack(rule);
+	uint64_t key = rules_key(pc), high = (uint64_t)rule.word << RULES_TAG_BITS;
 	_Atomic uint64_t *set = rules_table[key >> (64 - RULES_SET_BITS)];
 	unsigned way = 0;
 
-	if (!packed)
+	if ((int64_t)high >> RULES_TAG_BITS != rule.word) /* frames beyond 512 KiB on x86-64 */
 		return;
 	while (way < RULES_WAYS && load_relaxed(&set[way]))
 		way++;
 	if (way == RULES_WAYS)
 		way = add_relaxed(&victim, 1) % RULES_WAYS;
-	store_relaxed(&set[way], packed | (key >> (64 - ARCH_VA_BITS) & ((1ull << RULES_TAG_BITS) - 1)));
+	store_relaxed(&set[way], high | (key >> (64 - ARCH_VA_BITS) & ((1ull << RULES_TAG_BITS) - 1)));
 	fence_seq_cst(); /* Dekker, see above */
 	if (load_relaxed(&generation_now) != generation)
 		store_relaxed(&set[way], 0);

@@ -5,8 +5,7 @@
  *
  * An address (ARCH_VA_BITS of it) times an odd constant is a bijection: the top bits of the product choose a set of
  * 4 entries, half a cache line, the other 34 are the tag.  So set and tag together are the address: no false match
- * is possible.  The 30 bits that remain of the word hold the rule: CFA offset in words on top, so that one shift
- * gets it, then kind, slot, and lone_ra on aarch64. */
+ * is possible.  The 30 bits that remain of the word, on top, are the low ones of the rule's: one shift gets it. */
 #pragma once
 
 #include <stdbool.h>
@@ -15,13 +14,10 @@
 #include "common/atomics.h"
 #include "common/compiler.h"
 #include "preload/arch.h"
-#include "preload/rule.h"
 
 #define RULES_TAG_BITS 34
 #define RULES_SET_BITS (ARCH_VA_BITS - RULES_TAG_BITS)
 #define RULES_WAYS 4u
-#define RULES_KIND_BITS 4
-#define RULES_CFA_BITS (64 - RULES_TAG_BITS - RULES_KIND_BITS - ARCH_RULE_FP_BITS - ARCH_HAS_LONE_RA)
 
 extern HIDDEN _Atomic uint64_t rules_table[1u << RULES_SET_BITS][RULES_WAYS];
 
@@ -29,18 +25,6 @@ extern HIDDEN _Atomic uint64_t rules_table[1u << RULES_SET_BITS][RULES_WAYS];
 static inline uint64_t rules_key(uintptr_t pc)
 {
 	return pc * (0x9e3779b97f4a7c15ull << (64 - ARCH_VA_BITS));
-}
-
-static inline struct rule rules_unpack(uint64_t e)
-{
-	uint64_t low = e >> RULES_TAG_BITS;
-
-	return (struct rule){
-		.cfa = (int32_t)((int64_t)e >> (64 - RULES_CFA_BITS)),
-		.fp = (uint16_t)(low >> ARCH_HAS_LONE_RA & ((1u << ARCH_RULE_FP_BITS) - 1)),
-		.kind = low >> (ARCH_RULE_FP_BITS + ARCH_HAS_LONE_RA) & ((1u << RULES_KIND_BITS) - 1),
-		.lone_ra = ARCH_HAS_LONE_RA ? low & 1 : 0,
-	};
 }
 
 /* The rule kept for `pc`, an address below 2^ARCH_VA_BITS, or one of kind RULE_NONE. */
@@ -52,10 +36,11 @@ static inline struct rule rules_find(uintptr_t pc)
 	for (unsigned i = 0; i < RULES_WAYS; i++) {
 		uint64_t e = load_relaxed(&set[i]);
 
-		if (LIKELY((e ^ key >> (64 - ARCH_VA_BITS)) << (64 - RULES_TAG_BITS) == 0 && e))
-			return rules_unpack(e);
+		/* An empty entry may pass for one of tag 0: that is no rule, either. */
+		if (LIKELY((e ^ key >> (64 - ARCH_VA_BITS)) << (64 - RULES_TAG_BITS) == 0))
+			return (struct rule){ (int64_t)e >> RULES_TAG_BITS };
 	}
-	return (struct rule){ .kind = RULE_NONE };
+	return rule_make(RULE_NONE, 0, 0, false);
 }
 
 /* Keep `rule` for `pc`, unless everything was forgotten since rules_generation() gave `generation`. */

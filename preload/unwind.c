@@ -17,13 +17,16 @@
 #include "preload/modules.h"
 #include "preload/rules.h"
 
-#define SLOTS 64u
+#define SLOTS 32u
 #define TRIES 8u
 
+/* At the default depth of 127, with two words a frame, a slot touches six pages: two for the ends of words, two of
+ * marks, and two from the end of frames to the visits.  All slots and the rule cache: 1 MiB. */
 struct slot {
-	alignas(CACHE_LINE) _Atomic uintptr_t owner; /* stack address of the walk inside, 0 = free (R, S) */
+	alignas(4096) struct chain chain;
+	_Atomic uintptr_t owner; /* stack address of the walk inside, 0 = free (R, S) */
 	struct unwind_stack stack;
-	struct chain chain;
+	struct chain_visit visits[CHAIN_FRAMES];
 };
 
 static struct {
@@ -37,7 +40,7 @@ static COLD NOINLINE struct rule compile(uintptr_t pc)
 {
 	uint32_t generation = rules_generation();
 	const struct cfi_image *image = modules_find(pc);
-	struct rule r = { .kind = RULE_NONE };
+	struct rule r = rule_make(RULE_NONE, 0, 0, false);
 
 	if (image) {
 		r = cfi_rule(image, pc);
@@ -51,7 +54,7 @@ static inline struct rule rule_at(const struct frame *f)
 	uintptr_t pc = f->ip - f->back;
 	struct rule r = rules_find(pc);
 
-	return LIKELY(r.kind != RULE_NONE) ? r : compile(pc);
+	return LIKELY(rule_kind(r) != RULE_NONE) ? r : compile(pc);
 }
 
 static inline bool is_code_address(uintptr_t ip)
@@ -59,85 +62,101 @@ static inline bool is_code_address(uintptr_t ip)
 	return ip - 4096 < (1ull << ARCH_VA_BITS) - 4096;
 }
 
-/* Frames of code without CFI are guesses until the walk is back in known code, right after a call. */
-struct guess {
-	bool open;
-	uint32_t certain; /* frames known to be right when it was opened */
-};
+static inline bool has_no_cfi(struct rule r)
+{
+	return rule_kind(r) == RULE_NO_CFI || rule_kind(r) == RULE_NONE;
+}
 
+/* Frames of code without CFI are guesses until the walk is back in known code, right after a call. */
 static inline bool settles(const struct frame *f, struct rule r)
 {
-	return r.kind != RULE_NO_CFI && r.kind != RULE_NONE && arch_follows_call(f->ip);
+	return !has_no_cfi(r) && arch_follows_call(f->ip);
 }
 
-static inline bool is_ordinary(struct rule r)
+/* Past a frame that is no ordinary call. */
+static NOINLINE enum step step_special(struct frame *f, struct rule r, struct stack_bounds *b)
 {
-	return (unsigned)r.kind - RULE_SP <= RULE_AT_FP_CHAIN - RULE_SP;
-}
-
-/* Past a frame that is no ordinary call, the `n`-th. */
-static enum step step_special(struct frame *f, struct rule r, struct stack_bounds *b, struct guess *guess,
-			      uint32_t n, struct frame_reads *reads)
-{
-	*reads = (struct frame_reads){ .ra = 0 };
-	switch (r.kind) {
+	switch (rule_kind(r)) {
 	case RULE_END:
 		return STEP_END;
 	case RULE_SIGNAL:
-		return frame_step_signal(f, r, b, reads);
+		return frame_step_signal(f, r, b);
 	case RULE_UNSOUND:
 		return STEP_STOP;
+	case RULE_NONE:
+	case RULE_NO_CFI:
+		return frame_step_fp(f, b);
 	default:
-		if (!guess->open)
-			*guess = (struct guess){ true, n };
-		return frame_step_fp(f, b, reads);
+		return frame_step(f, r, b);
 	}
+}
+
+/* Past a frame of any other kind than the two that nearly all are of.  Out of line: `f` stays in registers. */
+static inline enum step step_rare(struct frame *f, struct rule r, struct stack_bounds *b)
+{
+	struct frame out = *f;
+	enum step s = step_special(&out, r, b);
+
+	*f = out;
+	return s;
 }
 
 static uint32_t flags_of(enum step last, const struct frame *f, bool foreign)
 {
 	uint32_t flags = foreign ? ABI_STACK_FOREIGN : 0;
 
-	if (last == STEP_END)
+	if (last == STEP_END || (last == STEP_CALLER && f->ip == 0))
 		return flags;
 	return flags | (last == STEP_CALLER && is_code_address(f->ip) ? ABI_STACK_CAPPED : ABI_STACK_TRUNCATED);
 }
 
-/* From `f` outwards into the chain's visits, until the chain takes over. */
-static void walk(struct chain *c, struct frame f, uint32_t max_depth, uint32_t epoch, struct chain_end *ret)
+/* From `f` outwards into the slot's visits, until the chain takes over. */
+static void walk(struct slot *slot, struct frame f, uint32_t max_depth, uint32_t epoch, struct chain_end *ret)
 {
 	struct stack_bounds b = bounds_of(f.sp);
-	struct chain_cursor cursor = chain_open(c, &b, epoch, max_depth);
-	struct guess guess = { false, 0 };
+	struct chain_cursor cursor = chain_open(&slot->chain, &b, epoch, max_depth);
+	uintptr_t watch = cursor.sp; /* from here on there is more to do than to apply rules */
 	enum step s = STEP_CALLER;
-	uint32_t n = 0;
+	uint32_t n = 0, certain = 0; /* not 0: frames after so many are guesses */
 
 	*ret = (struct chain_end){ .at = CHAIN_FRAMES, .epoch = epoch, .max_depth = max_depth };
-	ret->high = b.foreign ? 0 : b.high; /* a walk that began on a foreign stack is never joined */
 	while (s == STEP_CALLER && is_code_address(f.ip) && n < max_depth) {
-		struct chain_visit *v = &c->visits[n];
 		struct rule r = rule_at(&f);
 
-		if (UNLIKELY(guess.open) && settles(&f, r))
-			guess.open = false;
-		if (UNLIKELY(f.sp >= cursor.sp) && !guess.open && chain_join(c, &cursor, f, n)) {
-			ret->n = n;
-			ret->at = cursor.at;
-			return;
+		if (UNLIKELY(f.sp >= watch)) {
+			if (certain && settles(&f, r))
+				certain = 0;
+			if (!certain && f.sp >= cursor.sp && chain_join(&slot->chain, &cursor, f, n)) {
+				ret->at = cursor.at;
+				break;
+			}
+			watch = certain ? 0 : cursor.sp;
 		}
-		n++;
-		v->frame = frame_word(&f);
-		v->sp = f.sp;
-		v->fp = f.fp;
-		s = LIKELY(is_ordinary(r)) ? frame_step(&f, r, &b, &v->reads)
-					   : step_special(&f, r, &b, &guess, n, &v->reads);
+		slot->visits[n++] = (struct chain_visit){ frame_word(&f), f.sp, f.fp, r };
+		if (LIKELY(rule_kind(r) == RULE_SP)) {
+			s = frame_step(&f, r, &b);
+		} else if (LIKELY(rule_kind(r) == RULE_FP)) {
+			s = frame_step(&f, r, &b);
+		} else {
+			if (!certain && has_no_cfi(r)) {
+				if (f.back && arch_is_signal_return(f.ip))
+					r = slot->visits[n - 1].rule =
+						rule_make(RULE_SIGNAL, ARCH_SIGNAL_SP, 0, false);
+				else
+					certain = n, watch = 0;
+			}
+			s = step_rare(&f, r, &b);
+		}
 	}
-	if (guess.open) {
-		n = guess.certain;
+	if (certain) {
+		n = certain;
 		s = STEP_STOP;
 	}
 	ret->n = n;
-	ret->flags = flags_of(s, &f, b.foreign);
+	ret->sp = f.sp;
+	ret->high = b.high;
+	if (ret->at == CHAIN_FRAMES)
+		ret->flags = flags_of(s, &f, b.foreign);
 }
 
 /* A slot left behind by a walk of this very thread that never finished: its frame was no higher than ours. */
@@ -180,8 +199,8 @@ const struct unwind_stack *unwind_walk(const struct unwind_start *start, uint32_
 	slot = take_slot((uintptr_t)__builtin_frame_address(0), hint);
 	if (!slot)
 		return NULL;
-	walk(&slot->chain, leaf, max_depth < CHAIN_FRAMES ? max_depth : CHAIN_FRAMES, modules_epoch(), &end);
-	chain_close(&slot->chain, &end, &slot->stack);
+	walk(slot, leaf, max_depth < CHAIN_FRAMES ? max_depth : CHAIN_FRAMES, modules_epoch(), &end);
+	chain_close(&slot->chain, slot->visits, &end, &slot->stack);
 	return &slot->stack;
 }
 

@@ -1,7 +1,8 @@
 /* tests/bench/malloc_pair.c - nanoseconds for one malloc and its free, the case that shows a hook's cost most.
  *
- * Blocks of 48 bytes from the allocator's own cache, least of many short rounds.  Run bare for the floor, under heaptap
- * for what is added; the difference is the hooks and, by default, one sample in about ten thousand pairs. */
+ * Blocks of 48 bytes from the allocator's own cache, least of many short rounds.  Run bare for the floor, under
+ * heaptap for what is added; the difference is the hooks and, by default, one sample in about ten thousand pairs.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>

@@ -30,7 +30,7 @@ static void read_rules(const uint8_t *data, size_t size)
 	for (intptr_t i = -8; i < 64; i++) {
 		struct rule r = cfi_rule(&image, start + (uintptr_t)(intptr_t)(int32_t)words[0] + (uintptr_t)i);
 
-		if (r.kind == RULE_NONE || r.kind > RULE_UNSOUND)
+		if (rule_kind(r) == RULE_NONE || rule_kind(r) > RULE_UNSOUND)
 			abort();
 	}
 	free(section);

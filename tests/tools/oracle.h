@@ -62,7 +62,11 @@ static inline enum oracle_verdict oracle_judge(struct oracle *o, const struct un
 }
 
 /* The registers of the calling function's caller, as a hook sees them.  For functions that are not inlined. */
-#define ORACLE_START(name)                                                                               \
-	uintptr_t *name##_fa = __builtin_frame_address(0);                                               \
-	struct unwind_start name = { (uintptr_t)__builtin_return_address(0), (uintptr_t)(name##_fa + 2), \
-				     name##_fa[0] }
+#ifdef __aarch64__
+#define ORACLE_CFA __builtin_dwarf_cfa()
+#else
+#define ORACLE_CFA ((uintptr_t *)__builtin_frame_address(0) + 2)
+#endif
+#define ORACLE_START(name)                                                                            \
+	struct unwind_start name = { (uintptr_t)__builtin_return_address(0), (uintptr_t)(ORACLE_CFA), \
+				     *(uintptr_t *)__builtin_frame_address(0) }

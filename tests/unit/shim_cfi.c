@@ -170,18 +170,18 @@ static struct caller by_libdw(Dwarf_Frame *frame, const struct state *m)
 
 static struct caller by_rule(struct rule r, const struct state *m)
 {
-	struct caller c = { .end = r.kind == RULE_END, .inexpressible = r.kind == RULE_UNSOUND };
-	uint64_t from_sp = m->sp + (uint64_t)(r.cfa * 8l), from_fp = m->fp + (uint64_t)(r.cfa * 8l);
+	struct caller c = { .end = rule_kind(r) == RULE_END, .inexpressible = rule_kind(r) == RULE_UNSOUND };
+	uint64_t from_sp = m->sp + (uint64_t)(rule_cfa(r) * 8l), from_fp = m->fp + (uint64_t)(rule_cfa(r) * 8l);
 
-	c.cfa = r.kind == RULE_SP                                    ? from_sp
-		: r.kind == RULE_FP                                  ? from_fp
-		: r.kind == RULE_AT_FP || r.kind == RULE_AT_FP_CHAIN ? memory(from_fp)
-								     : memory(from_sp);
-	c.ra_slot = r.kind == RULE_SIGNAL ? from_sp + ARCH_SIGNAL_IP : arch_ra_slot(&r, c.cfa);
-	c.fp = arch_fp_slot(&r, c.cfa) ? memory(arch_fp_slot(&r, c.cfa)) : m->fp;
-	if (r.kind == RULE_SIGNAL)
+	c.cfa = rule_kind(r) == RULE_SP                                          ? from_sp
+		: rule_kind(r) == RULE_FP                                        ? from_fp
+		: rule_kind(r) == RULE_AT_FP || rule_kind(r) == RULE_AT_FP_CHAIN ? memory(from_fp)
+										 : memory(from_sp);
+	c.ra_slot = rule_kind(r) == RULE_SIGNAL ? from_sp + ARCH_SIGNAL_IP : arch_ra_slot(r, c.cfa);
+	c.fp = arch_fp_slot(r, c.cfa) ? memory(arch_fp_slot(r, c.cfa)) : m->fp;
+	if (rule_kind(r) == RULE_SIGNAL)
 		c.fp = memory(from_sp + (uint64_t)ARCH_SIGNAL_FP);
-	if (r.kind == RULE_AT_FP_CHAIN)
+	if (rule_kind(r) == RULE_AT_FP_CHAIN)
 		c.fp = memory(m->fp);
 	return c;
 }

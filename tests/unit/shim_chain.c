@@ -48,7 +48,7 @@ static NOINLINE void check(void)
 
 	walker.slots[FULL].chain.valid = false;
 	b = unwind_walk(&start, max, FULL);
-	last = &walker.slots[CHAINED].chain.visits[b->n - 1]; /* a walk that joins the chain does not get there */
+	last = &walker.slots[CHAINED].visits[b->n - 1]; /* a walk that joins the chain does not get there */
 	last->frame = 0;
 	a = unwind_walk(&start, max, CHAINED);
 	cr_assert(a && b && a != b);
@@ -68,14 +68,20 @@ static NOINLINE void check(void)
 static int wander(int salt);
 
 /* Shapes of frames.  Each uses what wander() returns after the call, so that none is a tail call. */
+#ifdef __clang__
+#define SHAPE NOINLINE
+#define FRAME_POINTER
+#else
 #define SHAPE NOINLINE __attribute__((noclone))
+#define FRAME_POINTER __attribute__((optimize("no-omit-frame-pointer")))
+#endif
 
 static SHAPE int shape_plain(int salt)
 {
 	return wander(salt) + 1;
 }
 
-static SHAPE __attribute__((optimize("no-omit-frame-pointer"))) int shape_fp(int salt)
+static SHAPE FRAME_POINTER int shape_fp(int salt)
 {
 	return wander(salt) + 2;
 }

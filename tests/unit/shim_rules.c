@@ -4,19 +4,20 @@
 
 #include "preload/rules.h"
 
+#define CFA_BITS (64 - RULES_TAG_BITS - RULE_CFA_BIT)
+
 /* A rule that names its address: found under another one, it shows. */
 static struct rule rule_for(uintptr_t pc)
 {
 	uint64_t h = pc * 0xd1342543de82ef95ull;
 
-	return (struct rule){ .kind = (uint8_t)(1 + h % RULE_UNSOUND),
-			      .fp = (uint16_t)(h >> 20 & ((1u << ARCH_RULE_FP_BITS) - 1)),
-			      .cfa = (int32_t)(h >> 40 & 0xfff) - 0x800 };
+	return rule_make(1 + h % RULE_UNSOUND, (int64_t)(h >> 40 & 0xfff) - 0x800,
+			 h >> 20 & ((1u << ARCH_RULE_FP_BITS) - 1), false);
 }
 
 static bool same(struct rule a, struct rule b)
 {
-	return a.kind == b.kind && a.fp == b.fp && a.cfa == b.cfa && a.lone_ra == b.lone_ra;
+	return a.word == b.word;
 }
 
 static uint64_t draw(uint64_t *s)
@@ -42,7 +43,7 @@ Test(rules, are_found_as_kept_or_not_at_all)
 	for (unsigned i = 0; i < n; i++) {
 		uintptr_t pc = address(&s);
 
-		cr_assert(rules_find(pc).kind == RULE_NONE || same(rules_find(pc), rule_for(pc)));
+		cr_assert(rule_kind(rules_find(pc)) == RULE_NONE || same(rules_find(pc), rule_for(pc)));
 		rules_keep(pc, rule_for(pc), rules_generation());
 		cr_assert(same(rules_find(pc), rule_for(pc)), "the newest is kept");
 	}
@@ -50,27 +51,28 @@ Test(rules, are_found_as_kept_or_not_at_all)
 		uintptr_t pc = address(&again);
 		struct rule r = rules_find(pc);
 
-		cr_assert(r.kind == RULE_NONE || same(r, rule_for(pc)));
-		found += r.kind != RULE_NONE;
+		cr_assert(rule_kind(r) == RULE_NONE || same(r, rule_for(pc)));
+		found += rule_kind(r) != RULE_NONE;
 	}
 	cr_assert_gt(found, 20000, "it holds %u", found);
 }
 
 Test(rules, outside_the_packed_range_are_not_kept)
 {
-	static const struct rule large[] = { { .kind = RULE_SP, .cfa = 1 << (RULES_CFA_BITS - 1) },
-					     { .kind = RULE_SP, .cfa = -(1 << (RULES_CFA_BITS - 1)) - 1 },
-					     { .kind = RULE_SP, .cfa = 4, .fp = 1 << ARCH_RULE_FP_BITS } };
-	struct rule most = { .kind = RULE_FP,
-			     .cfa = (1 << (RULES_CFA_BITS - 1)) - 1,
-			     .fp = (1 << ARCH_RULE_FP_BITS) - 1 };
+	const int64_t limit = 1 << (CFA_BITS - 1);
+	const struct rule large[] = { rule_make(RULE_SP, limit, 0, false),
+				      rule_make(RULE_SP, -limit - 1, 0, false) };
+	const struct rule most[] = { rule_make(RULE_FP, limit - 1, (1 << ARCH_RULE_FP_BITS) - 1, true),
+				     rule_make(RULE_FP, -limit, (1 << ARCH_RULE_FP_BITS) - 1, true) };
 
 	for (size_t i = 0; i < ARRAY_SIZE(large); i++) {
 		rules_keep(0x1000, large[i], rules_generation());
-		cr_assert_eq(rules_find(0x1000).kind, RULE_NONE);
+		cr_assert_eq(rule_kind(rules_find(0x1000)), RULE_NONE);
 	}
-	rules_keep(0x1000, most, rules_generation());
-	cr_assert(same(rules_find(0x1000), most));
+	for (size_t i = 0; i < ARRAY_SIZE(most); i++) {
+		rules_keep(0x1000 + i, most[i], rules_generation());
+		cr_assert(same(rules_find(0x1000 + i), most[i]));
+	}
 }
 
 Test(rules, are_all_forgotten_and_those_compiled_before_are_refused)
@@ -88,9 +90,9 @@ Test(rules, are_all_forgotten_and_those_compiled_before_are_refused)
 	for (unsigned i = 0; i < 10000; i++) {
 		uintptr_t pc = address(&s);
 
-		cr_assert_eq(rules_find(pc).kind, RULE_NONE);
+		cr_assert_eq(rule_kind(rules_find(pc)), RULE_NONE);
 		rules_keep(pc, rule_for(pc), before);
-		cr_assert_eq(rules_find(pc).kind, RULE_NONE, "a rule of an unloaded module came back");
+		cr_assert_eq(rule_kind(rules_find(pc)), RULE_NONE, "a rule of an unloaded module came back");
 	}
 }
 
@@ -104,7 +106,7 @@ static void *keeper(void *arg)
 		uintptr_t pc = 0x400000 + draw(&s) % 4096;
 		struct rule r = rules_find(pc);
 
-		cr_assert(r.kind == RULE_NONE || same(r, rule_for(pc)));
+		cr_assert(rule_kind(r) == RULE_NONE || same(r, rule_for(pc)));
 		rules_keep(pc, rule_for(pc), rules_generation());
 	}
 	return NULL;

@@ -127,10 +127,14 @@ Test(unwind, works_in_a_signal_handler_in_the_middle_of_a_walk, .init = setup, .
 }
 
 static sigjmp_buf out;
+static volatile sig_atomic_t out_is_whole;
 
 static void jump_out(int signo)
 {
 	(void)signo;
+	if (!out_is_whole)
+		return;
+	out_is_whole = 0;
 	signals++;
 	siglongjmp(out, 1);
 }
@@ -142,9 +146,11 @@ Test(unwind, takes_back_slots_of_walks_that_were_jumped_out_of, .init = setup, .
 	signal(SIGALRM, jump_out);
 	timer(50);
 	while (signals < 3000)
-		if (sigsetjmp(out, 1) == 0)
+		if (sigsetjmp(out, 1) == 0) {
+			out_is_whole = 1;
 			for (int i = 0;; i++)
 				recurse(40 + i % 50, against_itself);
+		}
 	timer(0);
 	recurse(10, check);
 	cr_assert_eq(seen.verdict, ORACLE_EQUAL);
@@ -261,4 +267,51 @@ Test(unwind, uses_at_most_a_kilobyte_of_stack, .init = setup)
 	cr_log_info("%u bytes of stack", used);
 	cr_assert_leq(used, 1024);
 	cr_assert_gt(used, 100, "nothing was measured");
+}
+
+/* Memory: the deepest stacks at the default depth, in every slot, growing frame by frame so that chains get long.
+ */
+static NOINLINE void walk_in_every_slot(void)
+{
+	ORACLE_START(start);
+
+	for (uint32_t i = 0; i < SLOTS; i++)
+		unwind_done(unwind_walk(&start, ABI_DEFAULT_DEPTH, i));
+}
+
+/* With a frame pointer: two words a frame. */
+static NOINLINE int grow(int n)
+{
+	volatile char *p = __builtin_alloca(16 + (size_t)(n & 15));
+	int r = n;
+
+	p[0] = (char)n;
+	walk_in_every_slot();
+	if (n)
+		r += grow(n - 1);
+	return r + p[0];
+}
+
+static size_t resident(const void *start, size_t size)
+{
+	static unsigned char pages[sizeof(walker) / 4096 + 2];
+	size_t n = 0;
+
+	cr_assert_eq((uintptr_t)start % 4096, 0);
+	cr_assert_eq(mincore((void *)(uintptr_t)start, size, pages), 0);
+	for (size_t i = 0; i < (size + 4095) / 4096; i++)
+		n += pages[i] & 1;
+	return n * 4096;
+}
+
+Test(unwind, touches_at_most_a_megabyte_whatever_the_number_of_threads, .init = setup)
+{
+	size_t used;
+
+	cr_assert_leq(resident(&walker.slots, sizeof(walker.slots)), 4096);
+	grow(700);
+	used = resident(&walker.slots, sizeof(walker.slots));
+	cr_log_info("%zu bytes of walk slots, %zu of rules", used, sizeof(rules_table));
+	cr_assert_leq(used + sizeof(rules_table), 1 << 20);
+	cr_assert_gt(used, SLOTS * 16384, "the chains did not get long");
 }
