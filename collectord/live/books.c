@@ -58,6 +58,7 @@ static struct bucket *new_bucket(struct books *b)
 /* Mapped, not calloc'ed: megabytes that a short session hardly touches must not be written. */
 static void *map_zeroed(size_t bytes)
 {
+	/* cppcheck-suppress invalidFunctionArg ; -1 is what MAP_ANONYMOUS asks for */
 	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	return p == MAP_FAILED ? NULL : p;
