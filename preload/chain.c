@@ -90,13 +90,13 @@ static inline bool push_words(struct chain *c, struct chain_mark *m, const struc
 	return ok;
 }
 
-/* The same for a frame that is no ordinary call.  By value: the mark stays in registers. */
-static NOINLINE struct chain_mark push_special(struct chain *c, struct chain_mark m, const struct chain_visit *v,
-					       bool *ok)
+/* The same for a frame that is no ordinary call.  By value: the mark stays in registers.  Not sound: words is 0. */
+static NOINLINE struct chain_mark push_special(struct chain *c, struct chain_mark m, const struct chain_visit *v)
 {
 	struct frame_reads reads = frame_reads(v->rule, v->sp, v->fp, m.sp);
 
-	*ok = reads.ra == 0 || push_words(c, &m, v, reads);
+	if (reads.ra && !push_words(c, &m, v, reads))
+		m.words = 0;
 	return m;
 }
 
@@ -105,16 +105,26 @@ static NOINLINE struct chain_mark push_special(struct chain *c, struct chain_mar
 static inline bool push_frame(struct chain *c, uint32_t at, const struct chain_visit *v, struct chain_mark *m,
 			      bool ok)
 {
-	if (LIKELY(rule_kind(v->rule) == RULE_SP))
-		ok = ok && push_words(c, m, v, frame_reads(v->rule, v->sp, v->fp, m->sp));
-	else if (LIKELY(rule_kind(v->rule) == RULE_FP))
-		ok = ok && push_words(c, m, v, frame_reads(v->rule, v->sp, v->fp, m->sp));
-	else if (ok)
-		*m = push_special(c, *m, v, &ok);
+	struct chain_mark *to = &c->marks[at];
+
+	if (LIKELY(ok)) {
+		if (LIKELY(rule_kind(v->rule) == RULE_SP)) {
+			ok = push_words(c, m, v, frame_reads(v->rule, v->sp, v->fp, m->sp));
+		} else if (LIKELY(rule_kind(v->rule) == RULE_FP)) {
+			ok = push_words(c, m, v, frame_reads(v->rule, v->sp, v->fp, m->sp));
+		} else {
+			*m = push_special(c, *m, v);
+			ok = m->words != 0;
+		}
+	}
 	m->hash = stack_hash_frame(m->hash, v->frame);
 	m->sp = v->sp;
 	m->fp = v->fp;
-	c->marks[at] = *m;
+	to->hash = m->hash;
+	to->sp = m->sp;
+	to->fp = m->fp;
+	to->words = m->words;
+	to->fp_lives = m->fp_lives;
 	c->frames[at] = v->frame;
 	return ok;
 }

@@ -113,6 +113,10 @@ static inline enum step frame_step_fp(struct frame *f, const struct stack_bounds
 {
 	struct frame to = { .sp = f->fp + 16, .back = 1 };
 
+	/* The loader's entry code, which calls constructors: no CFI, the frame pointer cleared as the ABI asks of
+	 * the outermost frame, and nothing above but what the kernel put there. */
+	if (f->fp == 0 && f->sp <= b->high && b->high - f->sp < 64)
+		return STEP_END;
 	if (f->fp < f->sp || !frame_load(b, f->fp, &to.fp) || !frame_load(b, f->fp + 8, &to.ip))
 		return STEP_STOP;
 	to.ip = arch_code_address(to.ip);

@@ -148,7 +148,7 @@ static void walk(struct slot *slot, struct frame f, uint32_t max_depth, uint32_t
 			s = step_rare(&f, r, &b);
 		}
 	}
-	if (certain) {
+	if (certain && !(s == STEP_END && certain == n)) {
 		n = certain;
 		s = STEP_STOP;
 	}
@@ -167,17 +167,26 @@ static bool abandoned(uintptr_t owner, uintptr_t sp)
 	return !b.foreign && owner <= sp && sp < b.high;
 }
 
-static struct slot *take_slot(uintptr_t sp, uint32_t hint)
+static struct slot *try_slots(uintptr_t sp, uint32_t hint, bool reclaim)
 {
 	for (uint32_t i = 0; i < TRIES; i++) {
 		struct slot *s = &walker.slots[(hint + i) % SLOTS];
 		uintptr_t owner = load_relaxed(&s->owner);
 
-		if ((owner == 0 || abandoned(owner, sp)) &&
+		if ((owner == 0 || (reclaim && abandoned(owner, sp))) &&
 		    cas_acquire(&s->owner, &owner, sp)) /* R, pairs with S */
 			return s;
 	}
 	return NULL;
+}
+
+/* Free slots first: on an alternate stack inside the thread's own, the walk that a signal interrupted looks
+ * abandoned.  It would take as many nested walks as there are tries to touch it. */
+static struct slot *take_slot(uintptr_t sp, uint32_t hint)
+{
+	struct slot *s = try_slots(sp, hint, false);
+
+	return LIKELY(s) ? s : try_slots(sp, hint, true);
 }
 
 int unwind_init(const struct abi_region *region, char **envp)

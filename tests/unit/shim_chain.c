@@ -21,7 +21,7 @@ extern char **environ;
 
 static struct {
 	uint64_t random;
-	unsigned long walks, joined, trimmed;
+	unsigned long walks, joined, trimmed, alternate;
 	unsigned depth, limit; /* of the random program */
 	uint32_t max_depth;
 	sigjmp_buf *jumps[64];
@@ -153,6 +153,14 @@ static void on_signal(int signo)
 		wander(signo);
 }
 
+/* On the alternate stack: the walk begins on a foreign stack and comes back to the thread's own. */
+static void on_alternate(int signo)
+{
+	(void)signo;
+	t.alternate++;
+	check();
+}
+
 static void coroutine(void)
 {
 	for (;;) {
@@ -177,7 +185,7 @@ static int act(int salt)
 		break;
 	case 1:
 		if (draw(8) == 0)
-			raise(SIGUSR1);
+			raise(draw(2) ? SIGUSR1 : SIGUSR2);
 		break;
 	case 2:
 		if (draw(8) == 0)
@@ -226,7 +234,7 @@ static void *thread(void *arg)
 
 static void run(uint64_t seed, uint32_t max_depth, unsigned limit, int rounds)
 {
-	static char stack[65536];
+	static char stack[65536], alternate[65536];
 	struct test_region region;
 	struct abi_geometry geo = test_geometry();
 	pthread_t id;
@@ -235,7 +243,9 @@ static void run(uint64_t seed, uint32_t max_depth, unsigned limit, int rounds)
 	geo.strings = 1 << 16;
 	test_region_init(&region, &geo);
 	cr_assert_eq(unwind_init(&region.r, environ), 0);
-	signal(SIGUSR1, on_signal);
+	sigaction(SIGUSR1, &(struct sigaction){ .sa_handler = on_signal, .sa_flags = SA_NODEFER }, NULL);
+	sigaction(SIGUSR2, &(struct sigaction){ .sa_handler = on_alternate, .sa_flags = SA_ONSTACK }, NULL);
+	sigaltstack(&(stack_t){ .ss_sp = alternate, .ss_size = sizeof(alternate) }, NULL);
 	getcontext(&t.there);
 	t.there.uc_stack.ss_sp = stack;
 	t.there.uc_stack.ss_size = sizeof(stack);
@@ -254,6 +264,7 @@ static void run(uint64_t seed, uint32_t max_depth, unsigned limit, int rounds)
 	}
 	cr_log_info("%lu walks, %lu joined the chain, %lu cut", t.walks, t.joined, t.trimmed);
 	cr_assert_gt(t.walks, 6000ul * (unsigned)rounds);
+	cr_assert_gt(t.alternate, 100);
 	cr_assert_gt(t.joined, t.walks / 4, "the chain is hardly ever joined: this tests nothing");
 	test_region_done(&region);
 }

@@ -1,7 +1,8 @@
 /* tests/unit/shim_unwind.c - walks where it is hard: threads, signals, jumps, code without CFI, little stack.
  *
- * Foreign stacks are in shim_foreign.c.  Agreement with libgcc over whole programs is tests/e2e/stacks.sh; that the
- * chain changes nothing is shim_chain.c.  unwind.c is included, to see the slots. */
+ * Foreign stacks are in shim_foreign.c, stack use and memory in shim_unwind_costs.c.  Agreement with libgcc over
+ * whole programs is tests/e2e/stacks.sh; that the chain changes nothing is shim_chain.c.  unwind.c is included, to
+ * see the slots. */
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -159,6 +160,43 @@ Test(unwind, takes_back_slots_of_walks_that_were_jumped_out_of, .init = setup, .
 	cr_assert_lt(left, 8, "%u slots are still locked", left);
 }
 
+static const struct unwind_stack *held;
+static bool taken_over;
+
+static void on_alternate_stack(int signo)
+{
+	const struct unwind_stack *s;
+	ORACLE_START(start);
+
+	(void)signo;
+	s = unwind_walk(&start, 8, 5);
+	taken_over = s == held;
+	unwind_done(s);
+}
+
+static NOINLINE void interrupted(void)
+{
+	ORACLE_START(start);
+
+	held = unwind_walk(&start, ABI_MAX_DEPTH, 5);
+	raise(SIGUSR1);
+	unwind_done(held);
+}
+
+/* By its address the walk looks like one that was jumped out of. */
+Test(unwind, is_safe_from_a_handler_whose_stack_lies_above_it_in_the_same_stack, .init = setup)
+{
+	char memory[65536];
+	const stack_t stack = { .ss_sp = memory, .ss_size = sizeof(memory) };
+
+	cr_assert_eq(sigaltstack(&stack, NULL), 0);
+	sigaction(SIGUSR1, &(struct sigaction){ .sa_handler = on_alternate_stack, .sa_flags = SA_ONSTACK }, NULL);
+	taken_over = true;
+	recurse(10, interrupted);
+	cr_expect_not(taken_over);
+	sigaltstack(&(stack_t){ .ss_flags = SS_DISABLE }, NULL);
+}
+
 Test(unwind, works_in_a_forked_child, .init = setup)
 {
 	int status;
@@ -222,96 +260,4 @@ Test(unwind, ends_at_code_without_cfi_when_rbp_is_no_frame_pointer, .init = setu
 		cr_assert_eq(seen.n, 1, "lure %zu: %u frames", i, seen.n);
 		cr_assert_eq(seen.flags, ABI_STACK_TRUNCATED);
 	}
-}
-
-/* Stack use: paint, walk, see how far down the paint is gone. */
-#define PAINT 8192u
-
-static NOINLINE void paint(void)
-{
-	uint8_t a[PAINT];
-
-	__asm__ volatile("" : : "r"(a) : "memory");
-	for (unsigned i = 0; i < PAINT; i++)
-		a[i] = 0xa5;
-	__asm__ volatile("" : : "r"(a) : "memory");
-}
-
-static NOINLINE unsigned unpainted(void)
-{
-	uint8_t a[PAINT];
-	unsigned i = 0;
-
-	__asm__ volatile("" : : "r"(a) : "memory");
-	while (i < PAINT && a[i] == 0xa5)
-		i++;
-	return PAINT - i;
-}
-
-static NOINLINE unsigned walk_on_paint(void)
-{
-	struct unwind_start start = { (uintptr_t)recurse + 1, (uintptr_t)__builtin_frame_address(0) + 16, 0 };
-	const struct unwind_stack *s = unwind_walk(&start, 100, 0);
-
-	unwind_done(s);
-	return s->n;
-}
-
-Test(unwind, uses_at_most_a_kilobyte_of_stack, .init = setup)
-{
-	unsigned used;
-
-	paint();
-	walk_on_paint(); /* compiles rules */
-	used = unpainted();
-	cr_log_info("%u bytes of stack", used);
-	cr_assert_leq(used, 1024);
-	cr_assert_gt(used, 100, "nothing was measured");
-}
-
-/* Memory: the deepest stacks at the default depth, in every slot, growing frame by frame so that chains get long.
- */
-static NOINLINE void walk_in_every_slot(void)
-{
-	ORACLE_START(start);
-
-	for (uint32_t i = 0; i < SLOTS; i++)
-		unwind_done(unwind_walk(&start, ABI_DEFAULT_DEPTH, i));
-}
-
-/* With a frame pointer: two words a frame. */
-static NOINLINE int grow(int n)
-{
-	volatile char *p = __builtin_alloca(16 + (size_t)(n & 15));
-	int r = n;
-
-	p[0] = (char)n;
-	walk_in_every_slot();
-	if (n)
-		r += grow(n - 1);
-	return r + p[0];
-}
-
-static size_t resident(const void *start, size_t size)
-{
-	static unsigned char pages[sizeof(walker) / 4096 + 2];
-	size_t n = 0;
-
-	cr_assert_eq((uintptr_t)start % 4096, 0);
-	cr_assert_eq(mincore((void *)(uintptr_t)start, size, pages), 0);
-	for (size_t i = 0; i < (size + 4095) / 4096; i++)
-		n += pages[i] & 1;
-	return n * 4096;
-}
-
-Test(unwind, touches_at_most_a_megabyte_whatever_the_number_of_threads, .init = setup)
-{
-	size_t used;
-
-	cr_assert_leq(resident(&walker.slots, sizeof(walker.slots)), 4096);
-	grow(700);
-	used = resident(&walker.slots, sizeof(walker.slots));
-	cr_log_info("%zu bytes of walk slots, %zu of rules", used, sizeof(rules_table));
-	cr_assert_leq(used + sizeof(rules_table), 1 << 20);
-	cr_assert_gt(used, SLOTS * 16384, "the chains did not get long");
 }
