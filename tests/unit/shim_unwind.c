@@ -157,7 +157,8 @@ Test(unwind, takes_back_slots_of_walks_that_were_jumped_out_of, .init = setup, .
 	cr_assert_eq(seen.verdict, ORACLE_EQUAL);
 	for (uint32_t i = 0; i < SLOTS; i++)
 		left += walker.slots[i].owner != 0;
-	cr_assert_lt(left, 8, "%u slots are still locked", left);
+	/* They are taken back when no free one is within reach of the hints 1 and 2; until then they stay. */
+	cr_assert_leq(left, TRIES + 1, "%u slots are still locked", left);
 }
 
 static const struct unwind_stack *held;
