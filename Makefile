@@ -29,6 +29,7 @@ CPPFLAGS += -I. -I$(GEN) -D_GNU_SOURCE -DHEAPTAP_VERSION='"$(VERSION)"'
 ALL_CFLAGS = -std=gnu11 $(WARN) $(CFLAGS) -MMD -MP $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
 
 # What runs inside other people's programs: no builtin idioms that could call malloc, no dynamic TLS, no canaries.
+# No pairs of words in vector registers: the walk keeps its state in ordinary ones, and was 7 % slower.
 SHIM_CFLAGS := -fPIC -fvisibility=hidden -ftls-model=initial-exec -fno-builtin $(if $(CLANG),,-fno-tree-loop-distribute-patterns) \
                -fno-stack-protector -fno-tree-slp-vectorize -U_FORTIFY_SOURCE -fexceptions -fasynchronous-unwind-tables -O2 # last: tail calls
 SHIM_LDFLAGS := -shared -Wl,-soname,libheaptap.so -Wl,-z,now -Wl,-z,relro -Wl,-z,nodelete -Wl,-z,initfirst -Wl,-z,defs -Wl,--as-needed

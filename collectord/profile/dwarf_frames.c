@@ -13,9 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "collectord/profile/dwarf_names.h"
+#include "collectord/profile/dwarf_scopes.h"
 #include "collectord/profile/spans.h"
-
-#define MAX_TREE 128 /* nesting of namespaces, classes and blocks that is followed */
 
 struct unit {
 	Dwarf_Die functions; /* the DIE with the functions below it, and the one with the line table: */
@@ -36,6 +36,7 @@ struct dwarf_frames {
 	struct spans unit_spans;
 	struct table functions; /* of the unit last used */
 	uint32_t loaded;        /* that unit + 1; 0 = none */
+	struct dwarf_names *names;
 };
 
 static int add_ranges(struct spans *t, Dwarf_Die *die, uint32_t item)
@@ -100,8 +101,11 @@ int dwarf_frames_new(Dwfl_Module *module, struct dwarf_frames **ret)
 
 	if (!d)
 		return -ENOMEM;
+	d->names = dwarf_names_new();
+	if (!d->names)
+		r = -ENOMEM;
 	dwarf = dwfl_module_getdwarf(module, &d->bias);
-	if (dwarf)
+	if (dwarf && !r)
 		r = load_units(d, dwarf);
 	if (r) {
 		dwarf_frames_free(d);
@@ -117,6 +121,7 @@ void dwarf_frames_free(struct dwarf_frames *d)
 		return;
 	free(d->units);
 	free(d->functions.at);
+	dwarf_names_free(d->names);
 	spans_done(&d->unit_spans);
 	spans_done(&d->functions.spans);
 	free(d);
@@ -125,24 +130,6 @@ void dwarf_frames_free(struct dwarf_frames *d)
 static bool has_code_of_its_own(Dwarf_Die *die)
 {
 	return dwarf_hasattr(die, DW_AT_low_pc) || dwarf_hasattr(die, DW_AT_ranges);
-}
-
-/* Can functions with code be below such an entry? */
-static bool holds_functions(int tag)
-{
-	switch (tag) {
-	case DW_TAG_namespace:
-	case DW_TAG_module:
-	case DW_TAG_class_type:
-	case DW_TAG_structure_type:
-	case DW_TAG_union_type:
-	case DW_TAG_enumeration_type:
-	case DW_TAG_subprogram:
-	case DW_TAG_lexical_block:
-		return true;
-	default:
-		return false;
-	}
 }
 
 static int add_function(struct table *t, Dwarf_Die *die)
@@ -160,14 +147,14 @@ static int collect_functions(struct table *t, Dwarf_Die *parent, unsigned depth)
 	Dwarf_Die die;
 	int r = 0;
 
-	if (depth > MAX_TREE || dwarf_child(parent, &die))
+	if (depth > DWARF_MAX_TREE || dwarf_child(parent, &die))
 		return 0;
 	do {
 		int tag = dwarf_tag(&die);
 
 		if (tag == DW_TAG_subprogram && has_code_of_its_own(&die))
 			r = add_function(t, &die);
-		if (!r && holds_functions(tag))
+		if (!r && dwarf_holds_functions(tag))
 			r = collect_functions(t, &die, depth + 1);
 	} while (!r && !dwarf_siblingof(&die, &die));
 	return r;
@@ -200,7 +187,7 @@ static bool find_inlined(Dwarf_Die *parent, uint64_t pc, unsigned depth, Dwarf_D
 {
 	Dwarf_Die die;
 
-	if (depth > MAX_TREE || dwarf_child(parent, &die))
+	if (depth > DWARF_MAX_TREE || dwarf_child(parent, &die))
 		return false;
 	do {
 		int tag = dwarf_tag(&die);
@@ -215,18 +202,6 @@ static bool find_inlined(Dwarf_Die *parent, uint64_t pc, unsigned depth, Dwarf_D
 			return true;
 	} while (!dwarf_siblingof(&die, &die));
 	return false;
-}
-
-/* Name for the linker, from the entry or the one it is an instance of. */
-static const char *function_name(Dwarf_Die *die)
-{
-	Dwarf_Attribute a;
-	const char *name = NULL;
-
-	if (dwarf_attr_integrate(die, DW_AT_linkage_name, &a) ||
-	    dwarf_attr_integrate(die, DW_AT_MIPS_linkage_name, &a))
-		name = dwarf_formstring(&a);
-	return name ? name : dwarf_diename(die);
 }
 
 static int64_t unsigned_attribute(Dwarf_Die *die, unsigned name)
@@ -279,15 +254,19 @@ static int inline_chain(const Dwarf_Die *function, uint64_t pc, Dwarf_Die *chain
 	return n;
 }
 
-/* Frames of `function` at `pc`, innermost first. */
-static int fill_frames(Dwarf_Die *lines, const Dwarf_Die *function, uint64_t pc, struct dwarf_frame *frames)
+/* Frames of `function` at `pc`, innermost first; their number or -ENOMEM. */
+static int fill_frames(struct dwarf_names *names, Dwarf_Die *lines, const Dwarf_Die *function, uint64_t pc,
+		       struct dwarf_frame *frames)
 {
 	Dwarf_Die chain[DWARF_MAX_INLINE];
-	int n = inline_chain(function, pc, chain);
+	int n = inline_chain(function, pc, chain), r;
 
-	for (int i = 0; i < n; i++)
-		frames[i] = (struct dwarf_frame){ .function = function_name(&chain[n - 1 - i]),
-						  .dir = unit_dir(lines) };
+	for (int i = 0; i < n; i++) {
+		frames[i] = (struct dwarf_frame){ .dir = unit_dir(lines) };
+		r = dwarf_names_function(names, &chain[n - 1 - i], &frames[i].function);
+		if (r)
+			return r;
+	}
 	line_at(lines, pc, &frames[0]);
 	for (int i = 1; i < n; i++) { /* where frame i called the inlined function of frame i - 1 */
 		frames[i].file = unit_file(lines, unsigned_attribute(&chain[n - i], DW_AT_call_file));
@@ -310,5 +289,5 @@ int dwarf_frames_at(struct dwarf_frames *d, uint64_t address, struct dwarf_frame
 	function = spans_find(&d->functions.spans, pc);
 	if (!function)
 		return 0;
-	return fill_frames(&d->units[unit->item].lines, &d->functions.at[function->item], pc, frames);
+	return fill_frames(d->names, &d->units[unit->item].lines, &d->functions.at[function->item], pc, frames);
 }

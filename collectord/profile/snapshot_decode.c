@@ -224,16 +224,39 @@ static int check_head(const uint8_t *b, size_t len, struct fault *f)
 	return r;
 }
 
+/* The last `len` bytes are a trailer. */
+static bool has_trailer(const uint8_t *b, size_t len)
+{
+	return len >= SNAPSHOT_TRAILER_LEN &&
+	       !memcmp(b + len - SNAPSHOT_TRAILER_LEN, SNAPSHOT_TRAILER, SNAPSHOT_TRAILER_LEN - 4);
+}
+
+static bool has_right_checksum(const uint8_t *b, size_t len)
+{
+	const uint8_t *c = b + len - 4;
+
+	return ((uint32_t)c[0] << 24 | (uint32_t)c[1] << 16 | (uint32_t)c[2] << 8 | c[3]) == crc32_z(0, b, len - 5);
+}
+
+/* No trailer at the end: is there one before it, of a whole snapshot?  Else the end is missing. */
+static int tell_what_follows(const uint8_t *b, size_t len, struct fault *f)
+{
+	for (size_t n = len; n-- > SNAPSHOT_TRAILER_LEN;)
+		if (has_trailer(b, n))
+			return has_right_checksum(b, n) ? fault_set(f, -EINVAL,
+								    "damaged heaptap snapshot (%zu extra bytes at "
+								    "its end): use another "
+								    "one, or cut them off",
+								    len - n)
+							: truncated(len, f);
+	return truncated(len, f);
+}
+
 static int check_whole(const uint8_t *b, size_t len, struct fault *f)
 {
-	const uint8_t *t = b + len - SNAPSHOT_TRAILER_LEN;
-	const uint8_t *c = t + SNAPSHOT_TRAILER_LEN - 4;
-	uint32_t want;
-
-	if (len < SNAPSHOT_TRAILER_LEN || memcmp(t, SNAPSHOT_TRAILER, SNAPSHOT_TRAILER_LEN - 4))
-		return truncated(len, f);
-	want = (uint32_t)c[0] << 24 | (uint32_t)c[1] << 16 | (uint32_t)c[2] << 8 | c[3];
-	if (want != crc32_z(0, b, len - 5))
+	if (!has_trailer(b, len))
+		return tell_what_follows(b, len, f);
+	if (!has_right_checksum(b, len))
 		return fault_set(f, -EINVAL,
 				 "damaged heaptap snapshot (its checksum does not match): use another one");
 	return 0;

@@ -7,20 +7,17 @@
 #include "collectord/profile/debug_files.h"
 #include "collectord/profile/symbolize.h"
 
-#include <elfutils/libdwelf.h>
 #include <elfutils/libdwfl.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "collectord/profile/demangle.h"
 #include "collectord/profile/dwarf_frames.h"
 #include "collectord/profile/elf_symbols.h"
 #include "collectord/profile/jit_names.h"
+#include "collectord/profile/module_file.h"
 #include "collectord/profile/source_path.h"
 
 #define DEBUGINFOD "DEBUGINFOD_URLS"
@@ -43,41 +40,17 @@ struct symbolizer {
 	Dwfl_Callbacks callbacks;
 };
 
-/* The file if it can be the module's: regular, and not younger than the run if it has no build-id to tell. */
-static int open_file(const struct symbolizer *z, const struct profile_mapping *m)
+/* A module that stays without names. */
+static void note_unnamed(struct symbolizer *z, const struct profile_mapping *m, const char *why)
 {
-	int64_t began = z->p->time_nanos - z->p->duration_nanos;
-	struct stat st;
-	int fd = open(m->file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-
-	if (fd < 0)
-		return -1;
-	if (fstat(fd, &st) || !S_ISREG(st.st_mode) ||
-	    (!*m->build_id && z->p->time_nanos &&
-	     (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec > began)) {
-		close(fd);
-		return -1;
-	}
-	return fd;
-}
-
-static bool build_id_matches(Dwfl_Module *module, const char *want)
-{
-	const unsigned char *id;
-	GElf_Addr at;
-	int n = dwfl_module_build_id(module, &id, &at);
-	char hex[3];
-
-	if (n <= 0)
-		return !*want;
-	if (strlen(want) != 2 * (size_t)n)
-		return false;
-	for (int i = 0; i < n; i++) {
-		snprintf(hex, sizeof(hex), "%02x", id[i]);
-		if (memcmp(want + (size_t)2 * (size_t)i, hex, 2))
-			return false;
-	}
-	return true;
+	if (why == module_changed)
+		z->stats.modules_mismatched++;
+	else
+		z->stats.modules_missing++;
+	if (z->stats.unnamed)
+		return;
+	z->stats.unnamed = m->file;
+	z->stats.why_unnamed = why;
 }
 
 static void close_module(struct module *m)
@@ -91,10 +64,12 @@ static void close_module(struct module *m)
 /* 1 = open, 0 = no such file or not the one that ran (counted), or -ENOMEM. */
 static int open_module(struct symbolizer *z, const struct profile_mapping *mapping, struct module *m)
 {
-	int fd = open_file(z, mapping), r;
+	const char *why;
+	int64_t began = z->p->time_nanos ? z->p->time_nanos - z->p->duration_nanos : INT64_MAX;
+	int fd = module_open(mapping, began, &why), r;
 
 	if (fd < 0) {
-		z->stats.modules_missing++;
+		note_unnamed(z, mapping, why);
 		return 0;
 	}
 	m->dwfl = dwfl_begin(&z->callbacks);
@@ -102,12 +77,12 @@ static int open_module(struct symbolizer *z, const struct profile_mapping *mappi
 		m->dwfl_module = dwfl_report_elf(m->dwfl, mapping->file, mapping->file, fd, mapping->bias, true);
 	if (!m->dwfl_module) {
 		close(fd); /* else the module owns it */
-		z->stats.modules_missing++;
+		note_unnamed(z, mapping, "not an ELF file");
 		return 0;
 	}
 	dwfl_report_end(m->dwfl, NULL, NULL);
-	if (!build_id_matches(m->dwfl_module, mapping->build_id)) {
-		z->stats.modules_mismatched++;
+	if (!module_is(m->dwfl_module, mapping->build_id)) {
+		note_unnamed(z, mapping, module_changed);
 		return 0;
 	}
 	r = elf_symbols_init(&m->symbols, m->dwfl_module);

@@ -17,6 +17,7 @@ struct symbolize_options {
 struct symbolize_stats {
 	size_t addresses, named, with_lines;
 	size_t modules, modules_missing, modules_mismatched;
+	const char *unnamed, *why_unnamed; /* the first of them, as long as the profile lives; NULL = none */
 };
 
 /* Adds functions and lines to every location it can name.  0 or -ENOMEM; an unreadable file is not an error.

@@ -1,11 +1,12 @@
-/* tests/bench/bench_unwind.c - nanoseconds for one walk, by depth and method.
+/* tests/bench/bench_unwind.c - nanoseconds and instructions for one walk, by depth and method.
  *
  *   chain      the last walk is joined after a frame or two (a loop that allocates)
  *   rules      every frame is stepped by its cached rule
  *   libunwind  unw_backtrace, the fastest that libunwind has
  *   rbp        following frame pointers, what a program built with them could do
- * and for the first sight of a code address: module, FDE and CFA program.  Best of several rounds.
- * unwind.c is included, to make it forget the chain. */
+ * and for the first sight of a code address: module, FDE and CFA program.  Times are the best of several rounds.
+ * Instructions are counted by callgrind, in runs of this program with the arguments METHOD DEPTH; without valgrind
+ * there are none. unwind.c is included, to make it forget the chain. */
 #define UNW_LOCAL_ONLY
 #include <libunwind.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "preload/unwind.c"
 
@@ -94,14 +96,57 @@ static double time_of(uint32_t (*walk_once)(void), uint32_t *ret_n)
 	return best;
 }
 
+static const struct method {
+	const char *name;
+	uint32_t (*walk_once)(void);
+} methods[] = { { "chain", by_chain }, { "rules", by_rules }, { "libunwind", by_libunwind }, { "rbp", by_rbp } };
+
+/* What a run under callgrind counts. */
+static NOINLINE void counted(uint32_t (*walk_once)(void))
+{
+	for (int i = 0; i < WALKS; i++)
+		sink = walk_once();
+}
+
+/* Instructions of one walk; 0: valgrind is not there. */
+static unsigned long instructions(const char *method, int depth)
+{
+	char command[256], line[256];
+	unsigned long sum = 0;
+	FILE *f;
+
+	snprintf(command, sizeof(command),
+		 "valgrind --tool=callgrind --callgrind-out-file=/dev/null --toggle-collect=counted /proc/%d/exe "
+		 "%s %d 2>&1",
+		 getpid(), method, depth);
+	f = popen(command, "r");
+	while (f && fgets(line, sizeof(line), f))
+		if (strstr(line, "Collected"))
+			sum = strtoul(strchr(line, ':') + 1, NULL, 10);
+	if (f)
+		pclose(f);
+	return sum / WALKS;
+}
+
+static const struct method *only; /* in a run that is counted */
+static int depth_now;
+
 static NOINLINE void report(void)
 {
-	uint32_t n, fp_n;
-	double chain = time_of(by_chain, &n), rules = time_of(by_rules, &n), unw = time_of(by_libunwind, &fp_n);
-	double rbp = time_of(by_rbp, &fp_n);
+	uint32_t n;
 
-	printf("%5u  %7.1f %5.2f  %7.1f %5.2f  %9.1f %5.2f  %7.1f %5.2f\n", n, chain, chain / n, rules, rules / n,
-	       unw, unw / n, rbp, rbp / (fp_n ? fp_n : 1));
+	if (only) {
+		only->walk_once();
+		counted(only->walk_once);
+		return;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(methods); i++) {
+		double ns = time_of(methods[i].walk_once, &n);
+		unsigned long count = instructions(methods[i].name, depth_now);
+
+		printf("%5u  %-9s  %7.1f  %6.2f  %10lu  %6.1f\n", n, methods[i].name, ns, ns / n, count,
+		       (double)count / n);
+	}
 }
 
 /* Frames of differing size, not all with a frame pointer's shape. */
@@ -133,6 +178,7 @@ static void report_first_sight(void)
 
 int main(int argc, char **argv, char **envp)
 {
+	static const int depths[] = { 4, 19, 44, 79 };
 	struct abi_geometry geo = { .lanes = 1,
 				    .lane_events = 64,
 				    .procs = 4,
@@ -144,8 +190,6 @@ int main(int argc, char **argv, char **envp)
 	struct abi_header header;
 	void *base;
 
-	(void)argc;
-	(void)argv;
 	if (!abi_header_init(&header, &geo))
 		return 1;
 	base = mmap(NULL, header.region_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -153,11 +197,16 @@ int main(int argc, char **argv, char **envp)
 	abi_region_map(&region, base, &header);
 	if (unwind_init(&region, envp) != 0)
 		return 1;
-	printf("depth    chain /frame    rules /frame  libunwind /frame      rbp /frame   [ns]\n");
-	descend(3);
-	descend(18);
-	descend(43);
-	descend(78);
+	for (size_t i = 0; argc == 3 && i < ARRAY_SIZE(methods); i++)
+		if (strcmp(argv[1], methods[i].name) == 0)
+			only = &methods[i];
+	if (only)
+		return descend(atoi(argv[2])) == -1;
+	printf("depth  method      ns/walk  /frame  instr/walk  /frame\n");
+	for (size_t i = 0; i < ARRAY_SIZE(depths); i++) {
+		depth_now = depths[i];
+		descend(depth_now);
+	}
 	report_first_sight();
 	return 0;
 }

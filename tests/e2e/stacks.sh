@@ -13,6 +13,7 @@ trap 'sort "$top/table"; rm -rf "$top"' EXIT
 walk() { # NAME EVERY COMMAND...
 	local name=$1 every=$2
 	shift 2
+	rm -f "$name.all"
 	ORACLE_OUT=$PWD/$name.all ORACLE_EVERY=$every LD_PRELOAD=$oracle "$@" >"$name.out" 2>"$name.err" </dev/null ||
 		fail "$name: exit status $?: $(tail -n 3 "$name.err")"
 	# Only the program meant, not the shells and wrappers around it.
@@ -21,11 +22,11 @@ walk() { # NAME EVERY COMMAND...
 }
 
 # At least COUNT stacks were checked, 99.99 % of them equal, none wrong.
-agrees() { # NAME COUNT
-	awk -v least="$2" -v name="$1" '
+agrees() { # NAME COUNT [LABEL]
+	awk -v least="$2" -v name="${3-$1}" '
 		{ n += $2; equal += $3; differ += $6 }
 		END {
-			printf "%-16s %8d stacks, %.4f %% equal, %d differ\n", name, n, n ? 100 * equal / n : 0, differ
+			printf "%-40s %8d stacks, %.4f %% equal, %d differ\n", name, n, n ? 100 * equal / n : 0, differ
 			exit !(n >= least && equal >= 0.9999 * n && differ == 0)
 		}' "$1" >>"$top/table" || fail "$1 disagrees with libgcc"
 }
@@ -33,7 +34,7 @@ agrees() { # NAME COUNT
 # As above, but stacks may be longer than libgcc's: it gives up where there is no CFI.
 agrees_as_far_as_libgcc_sees() { # NAME COUNT
 	awk '{ $3 += $4; print }' "$1" >"$1.lenient"
-	agrees "$1.lenient" "$2"
+	agrees "$1.lenient" "$2" "$1, as far as libgcc sees"
 }
 
 compiled() { # COMPILER SOURCE FLAG...
@@ -41,7 +42,7 @@ compiled() { # COMPILER SOURCE FLAG...
 	shift 2
 	"$cc" -w -fno-builtin "$@" "$sources/$source" -o victim -lpthread
 	walk victim 1 ./victim
-	agrees victim 1000
+	agrees victim 1000 "$source $cc $*"
 }
 
 each_way() { # COMPILER SOURCE
@@ -185,6 +186,16 @@ test_fortran() {
 	gfortran -O2 grow.f90 -o grow
 	walk grow 1 ./grow
 	agrees grow 2000
+}
+
+# A Rust program with a thread per processor, and with one.
+test_ripgrep() {
+	need rg
+	walk rg 1 rg --no-ignore --threads 8 --sort none -c 'in[it]+\b' "$HEAPTAP_SOURCE"/{common,preload,collectord,tests,scripts}
+	mv rg.all many
+	walk rg 1 rg --no-ignore -j1 -n -i --stats 'static.*\(void\)|[a-z]{9}_\w+' "$HEAPTAP_SOURCE"/{preload,collectord}
+	cat many rg.all | grep -E '^/.*/rg ' >rg
+	agrees rg 3000
 }
 
 # Go's own code has no CFI, and C runs on another stack than its Go caller: both walks end at the border.

@@ -31,9 +31,10 @@ static void *deep_thread(void *arg)
 {
 	volatile char *p = __builtin_alloca(160 * KIB); /* the end of the other stack is in here */
 
-	p[0] = 1;
-	recurse(p[0] + 4, leave_a_chain);
-	return p[0] ? arg : NULL;
+	__asm__ volatile("" : "+r"(p) : : "memory"); /* all of it is used, for all the compiler knows */
+	recurse(5, leave_a_chain);
+	__asm__ volatile("" : "+r"(p) : : "memory");
+	return arg;
 }
 
 static void *thread_below(void *arg)

@@ -96,6 +96,10 @@ static void check_unnamed(struct profile *p, size_t missing, size_t mismatched)
 	cr_assert(!p->mappings[0].has_functions && !p->mappings[0].has_line_numbers);
 	cr_assert_eq(st.modules_missing, missing);
 	cr_assert_eq(st.modules_mismatched, mismatched);
+	if (missing + mismatched)
+		cr_assert_str_eq(st.unnamed, p->mappings[0].file);
+	else
+		cr_assert_null(st.unnamed);
 	profile_free(p);
 }
 

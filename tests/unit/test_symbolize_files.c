@@ -156,7 +156,9 @@ Test(symbolize_files, without_build_ids_a_newer_file_is_not_believed)
 	p->time_nanos = 1700000000000000000;
 	cr_assert_eq(profile_symbolize(p, NULL, &st), 0);
 	cr_assert_eq(st.named, 0);
-	cr_assert_eq(st.modules_missing, 1);
+	cr_assert_eq(st.modules_mismatched, 1);
+	cr_assert_str_eq(st.unnamed, path);
+	cr_assert_str_eq(st.why_unnamed, "changed since the run");
 	profile_free(p);
 }
 
