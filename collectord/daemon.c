@@ -53,8 +53,26 @@ static void PRINTF(1, 2) say(const char *fmt, ...)
 	fprintf(stderr, "heaptap-collectord: %s\n", line.text);
 }
 
+/* Path of the library beside this executable, in the build tree or in an installed one. */
+static const char *find_shim(char path[PATH_MAX])
+{
+	static const char *const places[] = { "libheaptap.so", "../lib/heaptap/libheaptap.so" };
+	char self[PATH_MAX] = "", near[2 * PATH_MAX];
+
+	if (readlink("/proc/self/exe", self, sizeof(self) - 1) > 0)
+		for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+			snprintf(near, sizeof(near), "%.*s/%s", (int)(strrchr(self, '/') - self), self, places[i]);
+			if (realpath(near, path))
+				return path;
+		}
+	return "/usr/local/lib/heaptap/libheaptap.so";
+}
+
 static void help(void)
 {
+	char path[PATH_MAX];
+	const char *shim = find_shim(path);
+
 	printf("usage: heaptap-collectord [OPTIONS]\n"
 	       "Collects heap profiles of the programs that run with libheaptap.so preloaded.\n\n"
 	       "  --socket PATH    where programs attach (" HEAPTAP_DEFAULT_SOCKET ")\n"
@@ -62,11 +80,11 @@ static void help(void)
 	       "  --rate SIZE      mean bytes between samples, 1 = every allocation (512K)\n"
 	       "  --interval SECS  time between snapshots, 0 = only on SIGUSR1 and at the end (%d)\n"
 	       "  --keep N         periodic snapshots kept per program, 0 = all (%d)\n"
-	       "  --help, --version\n\n"
+	       "  -h, --help, --version\n\n"
 	       "Signals: USR1 snapshot of every program, TERM and INT snapshot and exit.\n"
-	       "Example: heaptap-collectord --socket /tmp/h.sock --state /tmp &\n"
-	       "         HEAPTAP_SOCKET=/tmp/h.sock LD_PRELOAD=libheaptap.so PROGRAM\n",
-	       DEFAULT_INTERVAL_S, DEFAULT_KEEP);
+	       "Example: heaptap-collectord --socket /tmp/h.sock --state /tmp/heap &\n"
+	       "         HEAPTAP_SOCKET=/tmp/h.sock LD_PRELOAD=%s PROGRAM\n",
+	       DEFAULT_INTERVAL_S, DEFAULT_KEEP, shim);
 }
 
 static int usage(const char *option, const char *value, const char *wanted)
@@ -110,7 +128,8 @@ static int parse_options(int argc, char **argv, struct collector_config *c)
 	};
 	int o;
 
-	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
+	opterr = 0;
+	while ((o = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
 		if (o == SOCKET) {
 			c->socket_path = optarg;
 		} else if (o == STATE) {
@@ -121,14 +140,19 @@ static int parse_options(int argc, char **argv, struct collector_config *c)
 			return usage("interval", optarg, "a number of seconds from 0 to 604800");
 		} else if (o == KEEP && !parse_number(optarg, UINT32_MAX - 1, &c->keep)) {
 			return usage("keep", optarg, "a number");
-		} else if (o == HELP) {
+		} else if (o == HELP || o == 'h') {
 			help();
 			return EXIT_SUCCESS;
 		} else if (o == VERSION) {
 			puts("heaptap-collectord " HEAPTAP_VERSION);
 			return EXIT_SUCCESS;
-		} else if (o == '?') {
-			return EXIT_USAGE; /* getopt said why */
+		} else if (o == ':' || o == '?') {
+			if (optopt && optopt < SOCKET)
+				say("-%c: unknown option; see --help", optopt);
+			else
+				say("%s: %s; see --help", argv[optind - 1],
+				    o == ':' ? "needs a value after it" : "unknown option");
+			return EXIT_USAGE;
 		}
 	}
 	if (optind < argc) {
@@ -171,10 +195,12 @@ static int block_signals(void)
 
 static void stop(struct daemon *d)
 {
+	size_t pending = collector_pending(d->collector);
+
 	if (d->stopping)
 		return;
 	d->stopping = true;
-	say("stopping: taking final snapshots of %zu programs", collector_pending(d->collector));
+	say("stopping: taking final snapshots of %zu program%s", pending, pending == 1 ? "" : "s");
 	sd_notify(0, "STOPPING=1");
 	collector_shutdown(d->collector);
 }

@@ -42,6 +42,7 @@ static int export_run(const struct command *c, int argc, char **argv)
 {
 	struct export_options o = { 0 };
 	struct profile *p = NULL;
+	struct source_peak peak;
 	struct fault f = { "" };
 	int first, r = options_parse(c, argc, argv, &o, &first, &f);
 
@@ -55,7 +56,7 @@ static int export_run(const struct command *c, int argc, char **argv)
 		say("export: a profile is binary and standard output is a terminal; name a file or use a pipe");
 		return EXIT_FAULT;
 	}
-	r = source_open_operand(c->name, argc - first, argv + first, o.peak, &p);
+	r = source_open_operand(c->name, argc - first, argv + first, o.peak, &p, &peak);
 	if (r)
 		return r;
 	r = write_pprof(p, o.pprof);

@@ -38,14 +38,17 @@ const struct command command_run = {
 	.options = options,
 	.n_options = ARRAY_SIZE(options),
 	.stops_at_operand = true,
-	.notes = "The program's output, exit status and signals are its own.  SIGUSR1 to heaptap: a snapshot now.\n"
-		 "Programs it executes are recorded too, each in its own subdirectory.  HEAPTAP_LIB in the "
-		 "environment\n"
-		 "names the libheaptap.so to use.\n"
-		 "\n"
-		 "examples:\n"
-		 "  heaptap run -- python3 script.py\n"
-		 "  heaptap run -r 64K -i 60 -o /var/tmp -- ./server --port 8080\n"
-		 "  heaptap run -r 1 -- sqlite3 :memory: < load.sql\n",
+	.notes =
+		"The program's output, exit status and signals are its own.  SIGUSR1 to heaptap: a snapshot now.\n"
+		"Programs it executes are recorded too, each in its own subdirectory; forked children that execute "
+		"nothing\n"
+		"are not, nor is what outlives the program.  HEAPTAP_LIB in the environment names the "
+		"libheaptap.so to use.\n"
+		"Signals sent to heaptap go on to the program.\n"
+		"\n"
+		"examples:\n"
+		"  heaptap run -- python3 script.py\n"
+		"  heaptap run -r 64K -i 60 -o /var/tmp -- ./server --port 8080\n"
+		"  heaptap run -r 1 -- sqlite3 :memory: < load.sql\n",
 	.run = run_run,
 };

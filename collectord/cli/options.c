@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/param.h>
 
 #include "collectord/cli/say.h"
 #include "collectord/cli/size.h"
@@ -17,43 +18,44 @@
 #define OPTIONS_MAX 24
 #define LONG_BASE 256 /* getopt values above every letter: table index + this */
 #define HELP_VALUE 1
+#define WORD_MAX 31
 
-/* Edit distance (insert, delete, replace), for words of at most 31 bytes. */
+/* Edit distance (insert, delete, replace, swap two neighbours), for words of at most 31 bytes. */
 static unsigned distance(const char *a, const char *b)
 {
-	unsigned row[32];
-	size_t n = strlen(b);
+	unsigned d[WORD_MAX + 1][WORD_MAX + 1];
+	size_t m = strlen(a), n = strlen(b);
 
-	if (strlen(a) > 31 || n > 31)
+	if (m > WORD_MAX || n > WORD_MAX)
 		return UINT32_MAX;
+	for (size_t i = 0; i <= m; i++)
+		d[i][0] = (unsigned)i;
 	for (size_t j = 0; j <= n; j++)
-		row[j] = (unsigned)j;
-	for (size_t i = 0; a[i]; i++) {
-		unsigned diagonal = row[0]++;
+		d[0][j] = (unsigned)j;
+	for (size_t i = 1; i <= m; i++) {
+		for (size_t j = 1; j <= n; j++) {
+			unsigned best = d[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
 
-		for (size_t j = 0; j < n; j++) {
-			unsigned best = diagonal + (a[i] != b[j]);
-
-			diagonal = row[j + 1];
-			if (diagonal + 1 < best)
-				best = diagonal + 1;
-			if (row[j] + 1 < best)
-				best = row[j] + 1;
-			row[j + 1] = best;
+			best = MIN(best, d[i - 1][j] + 1);
+			best = MIN(best, d[i][j - 1] + 1);
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+				best = MIN(best, d[i - 2][j - 2] + 1);
+			d[i][j] = best;
 		}
 	}
-	return row[n];
+	return d[m][n];
 }
 
+/* One slip in a short word, two in a longer one: more is another word. */
 const char *options_nearest(const char *word, const char *const *names, size_t n)
 {
-	unsigned best = 3;
 	const char *ret = NULL;
+	unsigned best = UINT32_MAX;
 
 	for (size_t i = 0; i < n; i++) {
 		unsigned d = distance(word, names[i]);
 
-		if (d < best && d < strlen(names[i])) {
+		if (d < best && d <= (strlen(names[i]) > 4 ? 2 : 1)) {
 			best = d;
 			ret = names[i];
 		}
@@ -72,8 +74,8 @@ static int set_number(const struct option_desc *o, const char *text, int64_t *re
 	v = strtoll(text, &end, 10);
 	if (isspace((unsigned char)*text) || end == text || *end || errno || v < o->min || v > o->max)
 		return fault_set(f, -EINVAL,
-				 "--%s %s: not a number from %" PRId64 " to %" PRId64 "; try --%s %" PRId64,
-				 o->name, text, o->min, o->max, o->name, o->min > 0 ? o->min : INT64_C(10));
+				 "--%s %s: not a number in range; choose one from %" PRId64 " to %" PRId64, o->name,
+				 text, o->min, o->max);
 	*ret = v;
 	return 0;
 }
@@ -85,7 +87,7 @@ static int set_size(const struct option_desc *o, const char *text, uint64_t *ret
 	int r = size_parse(text, &v);
 
 	if (r == -EINVAL)
-		return fault_set(f, r, "--%s %s: not a size; write bytes or a size like 512K, 1M, 2G", o->name,
+		return fault_set(f, r, "--%s %s: not a size; write bytes or a size like 4K, 512K, 1M", o->name,
 				 text);
 	if (r || v < (uint64_t)o->min || v > (uint64_t)o->max)
 		return fault_set(f, -EINVAL, "--%s %s: out of range; choose from %" PRId64 " byte to %s", o->name,
@@ -94,17 +96,37 @@ static int set_size(const struct option_desc *o, const char *text, uint64_t *ret
 	return 0;
 }
 
+/* -cum, and as Go's programs take it, -cum=true. */
+static int set_flag(const struct option_desc *o, const char *text, bool *ret, struct fault *f)
+{
+	bool is_true = !text || !strcmp(text, "true") || !strcmp(text, "1");
+
+	if (!is_true && strcmp(text, "false") && strcmp(text, "0"))
+		return fault_set(f, -EINVAL, "--%s=%s: --%s takes no value; leave out what follows the =", o->name,
+				 text, o->name);
+	*ret = is_true;
+	return 0;
+}
+
+static int set_choice(const struct option_desc *o, const char *text, int *ret, struct fault *f)
+{
+	bool chosen = false;
+	int r = set_flag(o, text, &chosen, f);
+
+	if (!r && chosen)
+		*ret = (int)o->min;
+	return r;
+}
+
 static int set_value(const struct option_desc *o, const char *text, char *values, struct fault *f)
 {
 	void *at = values + o->offset;
 
 	switch (o->kind) {
 	case OPTION_FLAG:
-		*(bool *)at = true;
-		return 0;
+		return set_flag(o, text, at, f);
 	case OPTION_CHOICE:
-		*(int *)at = (int)o->min;
-		return 0;
+		return set_choice(o, text, at, f);
 	case OPTION_TEXT:
 		if (!*text)
 			return fault_set(f, -EINVAL, "--%s needs %s, not an empty word", o->name, o->arg);
@@ -133,7 +155,7 @@ static void fill_getopt(const struct command *c, struct getopt_table *t)
 		const struct option_desc *o = &c->options[i];
 
 		t->longs[i].name = o->name;
-		t->longs[i].has_arg = o->arg ? required_argument : no_argument;
+		t->longs[i].has_arg = o->arg ? required_argument : optional_argument;
 		t->longs[i].val = LONG_BASE + (int)i;
 		if (o->letter)
 			*s++ = o->letter;
@@ -180,17 +202,6 @@ static const char *refused_word(int argc, char **argv)
 	return last;
 }
 
-/* getopt said '?': unknown, ambiguous, or a flag with a value; which one it does not say. */
-static int fault_refused(const struct command *c, const char *word, struct fault *f)
-{
-	const struct option_desc *o = optopt ? find_option(c, optopt) : NULL;
-
-	if (o && !o->arg && strchr(word, '='))
-		return fault_set(f, -EINVAL, "%s: --%s takes no value; leave out what follows the =", word,
-				 o->name);
-	return fault_unknown(c, word, f);
-}
-
 int options_parse(const struct command *c, int argc, char **argv, void *values, int *ret_first, struct fault *f)
 {
 	struct getopt_table t;
@@ -209,7 +220,7 @@ int options_parse(const struct command *c, int argc, char **argv, void *values, 
 			return OPTIONS_HELP;
 		}
 		if (value == '?')
-			return fault_refused(c, refused_word(argc, argv), f);
+			return fault_unknown(c, refused_word(argc, argv), f);
 		o = find_option(c, value == ':' ? optopt : value);
 		if (value == ':')
 			return fault_set(f, -EINVAL, "%s needs %s after it; `heaptap %s --help` shows examples",
@@ -233,6 +244,8 @@ static void help_option(const struct option_desc *o)
 	char left[64];
 	const char *line = o->help;
 
+	if (!line)
+		return;
 	snprintf(left, sizeof(left), "%c%c%s --%s%s%s", o->letter ? '-' : ' ', o->letter ? o->letter : ' ',
 		 o->letter ? "," : " ", o->name, o->arg ? " " : "", o->arg ? o->arg : "");
 	while (line) {

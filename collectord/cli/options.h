@@ -12,7 +12,7 @@
 #include "collectord/profile/fault.h"
 
 enum option_kind {
-	OPTION_FLAG,   /* bool: set */
+	OPTION_FLAG,   /* bool: set; =true and =false as well */
 	OPTION_CHOICE, /* int: set to `min` */
 	OPTION_NUMBER, /* int64_t within min..max */
 	OPTION_SIZE,   /* uint64_t within min..max, as size_parse() reads it */
@@ -26,7 +26,7 @@ struct option_desc {
 	size_t offset;   /* in the values struct */
 	const char *arg; /* name of the argument in --help; NULL for FLAG and CHOICE */
 	int64_t min, max;
-	const char *help; /* '\n' starts another line */
+	const char *help; /* '\n' starts another line; NULL: another name of an option, not listed */
 };
 
 struct command {

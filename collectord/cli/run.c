@@ -51,7 +51,7 @@ static void on_change(enum session_change what, const struct session_view *v, vo
 	struct run *r = arg;
 
 	sessions_note(&r->sessions, what, v);
-	if (what != SESSION_SAVED || !strstr(v->last_snapshot, "-signal" SNAPSHOT_SUFFIX))
+	if (r->o.quiet || what != SESSION_SAVED || !strstr(v->last_snapshot, "-signal" SNAPSHOT_SUFFIX))
 		return;
 	status_clear(&r->status);
 	say("snapshot: %s/%s", r->dirs.out, v->last_snapshot);
@@ -113,7 +113,10 @@ static int start_collector(struct run *r, struct fault *f)
 		.arg = r,
 	};
 
-	int err = collector_new(r->loop, &config, &r->collector, f);
+	int err;
+
+	collector_raise_descriptors(); /* the program was forked before and keeps its own limit */
+	err = collector_new(r->loop, &config, &r->collector, f);
 
 	r->signals.collector = r->collector;
 	return err ? err : signals_open(&r->signals, r->loop, f);
@@ -189,15 +192,6 @@ static void finish(struct run *r)
 		    r->signals.interrupted ? "interrupted" : "gave up waiting", r->dirs.out);
 }
 
-/* From here Ctrl-C is for us; but a reader of stderr that went away must not change the exit status. */
-static void unblock_for_summary(const sigset_t *old_mask)
-{
-	sigset_t mask = *old_mask;
-
-	sigaddset(&mask, SIGPIPE);
-	sigprocmask(SIG_SETMASK, &mask, NULL);
-}
-
 static void conclude(struct run *r, const char *program)
 {
 	const char *last = "", *base = strrchr(program, '/');
@@ -212,9 +206,10 @@ static void conclude(struct run *r, const char *program)
 	e.errors = collector_errors(r->collector, &last);
 	snprintf(e.last_error, sizeof(e.last_error), "%s", last ? last : "");
 	child_reap(&r->child);
+	e.status = r->child.status;
 	e.ran_ns = r->ended_ns - r->began_ns;
 	stop_all(r);
-	unblock_for_summary(&r->child.old_mask);
+	signals_leave_to_user(&r->child.old_mask, r->child.status);
 	rmdir(r->dirs.out); /* goes only if nothing was written */
 	if (!r->o.quiet)
 		summary_print(&e);

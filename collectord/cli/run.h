@@ -68,6 +68,7 @@ void child_abandon(struct child *c);
 
 /* End this process as the child ended: same status or same signal.  Does not return. */
 void child_exit_like(int status) __attribute__((noreturn));
+void child_exit_like_now(int status) __attribute__((noreturn)); /* from a signal handler */
 
 /* --- run_dirs.c: where things are put ---------------------------------------------------------------- */
 
@@ -114,16 +115,17 @@ const struct run_session *sessions_main(const struct run_sessions *s);
 /* Did the program execute another one in its place? */
 bool sessions_main_changed(const struct run_sessions *s);
 
-/* --- run_status.c: one line rewritten on the terminal ------------------------------------------------ */
+/* --- run_status.c: a line in the terminal's last row ------------------------------------------------- */
 
 struct status_line {
 	bool enabled;
-	int drawn; /* columns on the screen now */
+	int rows; /* of the terminal while its last row is ours, else 0 */
 };
 
 void status_init(struct status_line *s, bool quiet);
 void status_draw(struct status_line *s, const struct session_view *v);
-void status_clear(struct status_line *s);
+void status_resized(struct status_line *s); /* the terminal was; the next draw sets up again */
+void status_clear(struct status_line *s);   /* give the row back */
 
 /* --- run_signals.c: what reaches us, and what becomes of it -------------------------------------------- */
 
@@ -133,7 +135,8 @@ struct run_signals {
 	struct child *child;
 	struct collector *collector;
 	struct status_line *status;
-	uint64_t stop_asked_ns; /* when the terminal last asked the job to stop */
+	uint64_t stop_asked_ns; /* when the job was last asked to stop */
+	bool was_stopped;       /* with the job: a SIGCONT that wakes us is meant for all of it */
 	bool interrupted;       /* after the program's end: stop waiting */
 };
 
@@ -144,7 +147,11 @@ void signals_fill(sigset_t *set);
 int signals_open(struct run_signals *s, struct loop *loop, struct fault *f);
 void signals_close(struct run_signals *s);
 
-/* --- run_summary.c, run_stacks.c: what is said at the end -------------------------------------------- */
+/* For the summary: Ctrl-C and its like cut it short.  Nothing, a vanished reader of stderr included, changes the
+ * exit status: `status` is the program's. */
+void signals_leave_to_user(const sigset_t *old_mask, int status);
+
+/* --- run_summary.c, run_numbers.c, run_stacks.c: what is said at the end ------------------------------ */
 
 struct run_end {
 	const struct run_sessions *sessions;
@@ -152,12 +159,20 @@ struct run_end {
 	const char *out_dir;
 	const char *program;
 	pid_t pid;
+	int status; /* wait status */
 	uint64_t ran_ns;
 	uint64_t errors; /* of the collector */
 	char last_error[256];
 };
 
 void summary_print(const struct run_end *e);
+
+/* Lines about the program itself, which was recorded; `s`: its newest snapshot if it is at hand. */
+void numbers_say(const struct run_end *e, const struct run_session *m, const struct snapshot *s);
+void numbers_say_unrecorded(const struct run_end *e, const char *why);
+
+/* Which rate to try instead, if the error of the peak is a good part of it. */
+void numbers_advise(const struct run_session *shown);
 
 /* The biggest stacks of a snapshot, one row each. */
 void stacks_print(const struct snapshot *s);

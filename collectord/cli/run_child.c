@@ -133,19 +133,26 @@ void child_abandon(struct child *c)
 		child_reap(c);
 }
 
-void child_exit_like(int status)
+void child_exit_like_now(int status)
 {
 	int sig = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 	sigset_t one;
 
 	if (!sig)
-		exit(WEXITSTATUS(status));
+		_exit(WEXITSTATUS(status));
 	setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 }); /* the program may have dumped one: ours says nothing */
 	signal(sig, SIG_DFL);
 	sigemptyset(&one);
 	sigaddset(&one, sig);
-	fflush(NULL);
 	raise(sig);
 	sigprocmask(SIG_UNBLOCK, &one, NULL);
-	exit(128 + sig);
+	_exit(128 + sig);
+}
+
+void child_exit_like(int status)
+{
+	fflush(NULL);
+	if (!WIFSIGNALED(status))
+		exit(WEXITSTATUS(status));
+	child_exit_like_now(status);
 }

@@ -62,6 +62,24 @@ void dirs_remove_socket(struct run_dirs *d)
 	d->socket[0] = '\0';
 }
 
+/* As mkdir -p. */
+static int make_parents(const char *path)
+{
+	char part[PATH_MAX];
+
+	if (snprintf(part, sizeof(part), "%s", path) >= (int)sizeof(part)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	for (char *slash = part + 1; *part && (slash = strchr(slash, '/')); slash++) {
+		*slash = '\0';
+		if (mkdir(part, 0777) && errno != EEXIST)
+			return -1;
+		*slash = '/';
+	}
+	return mkdir(part, 0777) && errno != EEXIST ? -1 : 0;
+}
+
 /* pids come round again, soon so in containers: an earlier run's directory is never shared. */
 int dirs_make_out(struct run_dirs *d, const char *parent, const char *program, pid_t pid, struct fault *f)
 {
@@ -69,7 +87,7 @@ int dirs_make_out(struct run_dirs *d, const char *parent, const char *program, p
 	char name[64];
 
 	dirs_sanitize(program, name, sizeof(name));
-	if (mkdir(parent, 0777) && errno != EEXIST)
+	if (make_parents(parent))
 		goto fail;
 	for (unsigned i = 1; i < 10000; i++) {
 		char again[16] = "";

@@ -12,6 +12,7 @@
 #include "collectord/cli/run.h"
 #include "collectord/cli/say.h"
 #include "collectord/cli/size.h"
+#include "collectord/cli/source.h"
 #include "collectord/profile/convert.h"
 #include "collectord/profile/symbolize.h"
 
@@ -66,12 +67,17 @@ struct names {
 	size_t n;
 };
 
-static const char *object_name(const struct profile *p, const struct profile_location *l)
+/* "[libfoo.so]" for a frame of which only the object is known, as in a report; NULL when out of memory. */
+static const char *object_name(struct profile *p, const struct profile_location *l)
 {
 	const char *file = l->mapping == PROFILE_NONE ? "" : p->mappings[l->mapping].file;
 	const char *base = strrchr(file, '/');
+	char name[NAME_MAX + 3];
 
-	return base ? base + 1 : *file ? file : "[unknown]";
+	if (!base)
+		return *file ? file : "[unknown]";
+	snprintf(name, sizeof(name), "[%s]", base + 1);
+	return profile_string(p, name);
 }
 
 static size_t count_names(const struct profile *p, const struct profile_sample *s)
@@ -83,7 +89,7 @@ static size_t count_names(const struct profile *p, const struct profile_sample *
 	return n;
 }
 
-static int collect_names(const struct profile *p, const struct profile_sample *s, struct names *ret)
+static int collect_names(struct profile *p, const struct profile_sample *s, struct names *ret)
 {
 	ret->n = 0;
 	ret->list = calloc(count_names(p, s) + 1, sizeof(*ret->list));
@@ -94,8 +100,10 @@ static int collect_names(const struct profile *p, const struct profile_sample *s
 
 		for (uint32_t j = 0; j < l->n_lines; j++)
 			ret->list[ret->n++] = p->functions[l->lines[j].function].name;
-		if (!l->n_lines)
-			ret->list[ret->n++] = object_name(p, l);
+		if (!l->n_lines && !(ret->list[ret->n++] = object_name(p, l))) {
+			free(ret->list);
+			return -ENOMEM;
+		}
 	}
 	return 0;
 }
@@ -150,17 +158,7 @@ static int by_bytes(const void *pa, const void *pb)
 	return by_text(a, b);
 }
 
-/* The peak's variance is not kept; T x bytes is never less (run_summary.c). */
-static double variance_of(const struct profile *p, const struct profile_sample *s)
-{
-	double v = s->variance ? s->variance[PROFILE_INUSE_SPACE] : NAN;
-
-	if (!isnan(v))
-		return v;
-	return p->period > 1 ? (double)p->period * (double)s->values[PROFILE_INUSE_SPACE] : 0;
-}
-
-static int make_rows(const struct profile *p, struct row *rows, size_t *ret_n)
+static int make_rows(struct profile *p, struct row *rows, size_t *ret_n)
 {
 	size_t n = 0;
 
@@ -174,7 +172,7 @@ static int make_rows(const struct profile *p, struct row *rows, size_t *ret_n)
 			return -ENOMEM;
 		write_row(&names, &rows[n]);
 		rows[n].bytes = (double)s->values[PROFILE_INUSE_SPACE];
-		rows[n++].variance = variance_of(p, s);
+		rows[n++].variance = s->variance ? s->variance[PROFILE_INUSE_SPACE] : 0;
 		free(names.list);
 	}
 	*ret_n = n;
@@ -214,16 +212,54 @@ static void print_rows(const struct row *rows, size_t n)
 	}
 }
 
-static int print_profile(const struct profile *p)
+/* When the biggest row begins in a stripped object: where its names may come from. */
+static void hint_at_symbols(const struct profile *p, const struct row *first)
+{
+	for (size_t i = 0; i < p->n_mappings; i++) {
+		const char *base = strrchr(p->mappings[i].file, '/');
+		size_t n = base ? strlen(base + 1) : 0;
+
+		if (n && first->text[0] == '[' && !strncmp(first->text + 1, base + 1, n) &&
+		    first->text[n + 1] == ']') {
+			say("%.*s: functions that have no names; install its debug symbols (a -dbgsym package) to "
+			    "see "
+			    "them",
+			    (int)n + 2, first->text);
+			return;
+		}
+	}
+}
+
+static int print_profile(struct profile *p)
 {
 	struct row *rows = calloc(p->n_samples + 1, sizeof(*rows));
 	size_t n = 0;
 	int r = rows ? make_rows(p, rows, &n) : -ENOMEM;
 
-	if (!r)
+	if (!r) {
 		print_rows(rows, merge_rows(rows, n));
+		hint_at_symbols(p, rows);
+	}
 	free(rows);
 	return r;
+}
+
+/* A full disk may have kept away the last ones: then the newest is not of the end. */
+static void print_heading(const struct snapshot *s, bool peak)
+{
+	bool is_final = s->reason == SNAPSHOT_EXIT || s->reason == SNAPSHOT_ASKED;
+	char when[SIZE_TEXT_MAX], taken[SIZE_TEXT_MAX];
+
+	time_text(when, s->peak_elapsed_ns);
+	time_text(taken, s->elapsed_ns);
+	if (peak && is_final)
+		say("biggest in use at the peak (%s), as nearly all was freed by the end:", when);
+	else if (peak)
+		say("biggest in use at the peak (%s), in the last snapshot written, at %s:", when, taken);
+	else if (is_final)
+		say("biggest in use at the end:");
+	else
+		say("biggest in use in the last snapshot written, at %s:", taken);
 }
 
 void stacks_print(const struct snapshot *s)
@@ -232,7 +268,6 @@ void stacks_print(const struct snapshot *s)
 	struct symbolize_stats stats;
 	struct progress progress;
 	struct profile *p = NULL;
-	char when[SIZE_TEXT_MAX];
 	int r = profile_from_snapshot(s, peak ? CONVERT_PEAK : CONVERT_NOW, &p, NULL);
 
 	if (!r) {
@@ -242,11 +277,8 @@ void stacks_print(const struct snapshot *s)
 		progress_end(&progress);
 	}
 	if (!r && p->n_samples) {
-		if (peak)
-			say("biggest in use at the peak (%s), as nearly all was freed by the end:",
-			    time_text(when, s->peak_elapsed_ns));
-		else
-			say("biggest in use at the end:");
+		source_say_unnamed(&stats);
+		print_heading(s, peak);
 		r = print_profile(p);
 	}
 	if (r)

@@ -109,9 +109,11 @@ static bool own_directory(char buf[PATH_MAX])
 	return slash;
 }
 
-static bool look_for_shim(char ret[PATH_MAX])
+/* On failure `places` says where it was looked for. */
+static bool look_for_shim(char ret[PATH_MAX], char *places, size_t size)
 {
 	char dir[PATH_MAX], path[2 * PATH_MAX];
+	size_t used = 0;
 
 	if (!own_directory(dir))
 		return false;
@@ -119,22 +121,50 @@ static bool look_for_shim(char ret[PATH_MAX])
 		snprintf(path, sizeof(path), "%s%s", dir, shim_places[i]);
 		if (realpath(path, ret))
 			return true;
+		if (used < size)
+			used += (size_t)snprintf(places + used, size - used, "%s%s", used ? ", " : "", path);
 	}
 	return false;
+}
+
+/* The loader's complaint about it would come from every program of the run. */
+static bool is_shared_library(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	GElf_Ehdr header;
+	Elf *elf;
+	bool ret;
+
+	if (fd < 0)
+		return false;
+	elf_version(EV_CURRENT);
+	elf = elf_begin(fd, ELF_C_READ, NULL);
+	ret = elf && elf_kind(elf) == ELF_K_ELF && gelf_getclass(elf) == ELFCLASS64 && gelf_getehdr(elf, &header) &&
+	      header.e_type == ET_DYN && header.e_machine == OWN_MACHINE;
+	elf_end(elf);
+	close(fd);
+	return ret;
 }
 
 static int find_shim(char ret[PATH_MAX], struct fault *f)
 {
 	const char *forced = getenv("HEAPTAP_LIB");
+	bool is_forced = forced && *forced;
+	char places[sizeof(f->text)] = "";
 
-	if (forced && *forced && !realpath(forced, ret))
+	if (is_forced && !realpath(forced, ret))
 		return fault_set(f, -errno, "HEAPTAP_LIB=%s: %s; point it at " SHIM_NAME " or unset it", forced,
 				 strerror(errno));
-	if (!(forced && *forced) && !look_for_shim(ret))
+	if (!is_forced && !look_for_shim(ret, places, sizeof(places)))
 		return fault_set(f, -ENOENT,
 				 SHIM_NAME
-				 ": not found beside heaptap or in ../lib; run `make`, or set HEAPTAP_LIB to "
-				 "its path");
+				 ": not found; run `make`, or set HEAPTAP_LIB to its path (looked for %s)",
+				 places);
+	if (!is_shared_library(ret))
+		return fault_set(
+			f, -EINVAL,
+			"%s: not a shared library for this machine; set HEAPTAP_LIB to the path of " SHIM_NAME "%s",
+			ret, is_forced ? " or unset it" : "");
 	if (strpbrk(ret, ": \t\n"))
 		return fault_set(
 			f, -EINVAL,

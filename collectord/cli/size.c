@@ -71,17 +71,23 @@ const char *count_text(char buf[SIZE_TEXT_MAX], double count)
 	return scaled(buf, count, 1000, units, ARRAY_SIZE(units));
 }
 
+static uint64_t rounded(uint64_t ns, uint64_t unit)
+{
+	return ns / unit + (ns % unit >= unit / 2);
+}
+
 const char *time_text(char buf[SIZE_TEXT_MAX], uint64_t ns)
 {
-	uint64_t s = ns / 1000000000;
+	uint64_t ms = rounded(ns, 1000000), tenths = rounded(ns, 100000000), s = rounded(ns, 1000000000);
+	uint64_t min = rounded(ns, 60 * 1000000000ull);
 
-	if (ns < 1000000000)
-		snprintf(buf, SIZE_TEXT_MAX, "%" PRIu64 " ms", ns / 1000000);
-	else if (s < 60)
-		snprintf(buf, SIZE_TEXT_MAX, "%.1f s", (double)(ns / 100000000) / 10);
+	if (ms < 1000)
+		snprintf(buf, SIZE_TEXT_MAX, "%" PRIu64 " ms", ms);
+	else if (tenths < 600)
+		snprintf(buf, SIZE_TEXT_MAX, "%" PRIu64 ".%" PRIu64 " s", tenths / 10, tenths % 10);
 	else if (s < 3600)
 		snprintf(buf, SIZE_TEXT_MAX, "%" PRIu64 " min %" PRIu64 " s", s / 60, s % 60);
 	else
-		snprintf(buf, SIZE_TEXT_MAX, "%" PRIu64 " h %" PRIu64 " min", s / 3600, s / 60 % 60);
+		snprintf(buf, SIZE_TEXT_MAX, "%" PRIu64 " h %" PRIu64 " min", min / 60, min % 60);
 	return buf;
 }

@@ -17,6 +17,7 @@
 #include "collectord/profile/convert.h"
 #include "collectord/profile/snapshot.h"
 #include "collectord/profile/symbolize.h"
+#include "common/weight.h"
 
 #define DEPTH_MAX 3 /* directories above a run's own: DIR/heaptap.sh.1/python3.2 */
 #define NAMED_MAX 4 /* choices listed in a fault */
@@ -151,9 +152,8 @@ static int resolve_below(const char *dir, unsigned depth, char **ret, struct fau
 	if (b.n)
 		return fault_set(f, -EINVAL, "%s: snapshots of %u programs below it; name one of: %s%s", dir, b.n,
 				 b.names, b.n > NAMED_MAX ? ", ..." : "");
-	return fault_set(f, -ENOENT,
-			 "%s: no snapshot (*%s) in this directory; `heaptap run -o %s -- PROGRAM` makes some", dir,
-			 SNAPSHOT_SUFFIX, dir);
+	return fault_set(f, -ENOENT, "%s: no snapshot (*%s) in this directory; `heaptap run -- PROGRAM` makes some",
+			 dir, SNAPSHOT_SUFFIX);
 }
 
 static int resolve_dir(const char *dir, unsigned depth, char **ret, struct fault *f)
@@ -181,7 +181,16 @@ int source_resolve(const char *source, char **ret_path, struct fault *f)
 	return *ret_path ? 0 : fault_set(f, -ENOMEM, "%s: out of memory", source);
 }
 
-int source_load(const char *path, bool peak, struct profile **ret, struct fault *f)
+void source_say_unnamed(const struct symbolize_stats *stats)
+{
+	size_t n = stats->modules_missing + stats->modules_mismatched;
+
+	if (n)
+		say("%zu module%s could not be named: %s (%s)%s", n, n == 1 ? "" : "s", stats->unnamed,
+		    stats->why_unnamed, n == 1 ? "" : ", …");
+}
+
+int source_load(const char *path, bool peak, struct profile **ret, struct source_peak *ret_peak, struct fault *f)
 {
 	struct symbolize_stats stats;
 	struct progress progress;
@@ -192,6 +201,8 @@ int source_load(const char *path, bool peak, struct profile **ret, struct fault 
 	if (r)
 		return r;
 	r = profile_from_snapshot(s, peak ? CONVERT_PEAK : CONVERT_NOW, &p, f);
+	*ret_peak = (struct source_peak){ .bytes = (double)s->total.peak_bytes / (1 << WEIGHT_BYTES_SHIFT),
+					  .elapsed_ns = s->peak_elapsed_ns };
 	snapshot_free(s);
 	if (r)
 		return r;
@@ -203,11 +214,13 @@ int source_load(const char *path, bool peak, struct profile **ret, struct fault 
 		profile_free(p);
 		return fault_set(f, r, "%s: %s while reading symbols", path, strerror(-r));
 	}
+	source_say_unnamed(&stats);
 	*ret = p;
 	return 0;
 }
 
-int source_open_operand(const char *command, int n, char **operands, bool peak, struct profile **ret)
+int source_open_operand(const char *command, int n, char **operands, bool peak, struct profile **ret,
+			struct source_peak *ret_peak)
 {
 	struct fault f = { "" };
 	char *path = NULL;
@@ -221,7 +234,7 @@ int source_open_operand(const char *command, int n, char **operands, bool peak, 
 	}
 	r = source_resolve(operands[0], &path, &f);
 	if (!r)
-		r = source_load(path, peak, ret, &f);
+		r = source_load(path, peak, ret, ret_peak, &f);
 	free(path);
 	return r ? say_fault(&f, EXIT_FAULT) : EXIT_OK;
 }

@@ -4,16 +4,33 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include "collectord/profile/profile.h"
+#include "collectord/profile/symbolize.h"
 
 /* Path of the snapshot that `source` means, malloc'ed.  0, or -errno with a fault. */
 int source_resolve(const char *source, char **ret_path, struct fault *f);
 
+/* What a profile does not say of its snapshot. */
+struct source_peak {
+	double bytes;
+	uint64_t elapsed_ns; /* since the start */
+};
+
 /* Read the snapshot file `path`, convert and symbolize it; in-use values are those of the peak if `peak`.
  * A progress line appears on a terminal when naming takes long. */
-int source_load(const char *path, bool peak, struct profile **ret, struct fault *f);
+int source_load(const char *path, bool peak, struct profile **ret, struct source_peak *ret_peak, struct fault *f);
 
 /* The one operand of a command that takes one SOURCE, resolved and loaded.  An exit status: EXIT_OK, or another
  * after saying why. */
-int source_open_operand(const char *command, int n, char **operands, bool peak, struct profile **ret);
+int source_open_operand(const char *command, int n, char **operands, bool peak, struct profile **ret,
+			struct source_peak *ret_peak);
+
+/* Directories of other programs in directory `source`, those with the highest peaks first, as words for people:
+ * "a/b (3.1 MB at its peak), a/c (1 MB at its peak)"; "" if there are none. */
+void source_list_below(const char *source, char *buf, size_t size);
+
+/* One line on stderr if there are modules whose functions have no names, such as a program rebuilt since. */
+void source_say_unnamed(const struct symbolize_stats *stats);

@@ -41,9 +41,9 @@ test_socket_of_a_killed_daemon_is_replaced() {
 	kill -KILL $pid
 	wait $pid || true
 	[ -S sock ] || fail "nothing stale to replace"
-	"$daemon" --socket sock --state state 2>log &
+	"$daemon" --socket sock --state state 2>log2 &
 	pid=$!
-	wait_for 20 grep -q 'listening on' log
+	wait_for 20 grep -q 'listening on' log2
 	stop $pid
 	is "$status" 0
 }
@@ -71,6 +71,22 @@ test_socket_of_the_wrong_kind_is_refused() {
 	wait $pid || status=$?
 	is "$status" 1
 	has log 'SOCK_SEQPACKET'
+}
+
+test_help_and_bad_options() {
+	local option
+	for option in -h --help; do
+		"$daemon" $option >help
+		has help '^usage: heaptap-collectord'
+		has help 'LD_PRELOAD=/[^ ]*/libheaptap\.so '
+	done
+	[ -e "$(sed -nE 's/.*LD_PRELOAD=([^ ]*) .*/\1/p' help)" ]
+	for option in --frobnicate -x --rate --keep=many extra; do
+		status_of out err "$daemon" "$option"
+		is "$status" 2
+		has err "^heaptap-collectord: $option.*; see --help$|^heaptap-collectord: --keep many: .*; see --help$"
+		is "$(lines err)" 1
+	done
 }
 
 run_tests

@@ -57,8 +57,8 @@ test_bad_intervals_and_depths() {
 }
 
 test_unwritable_output_directory() {
-	refuses 1 'nowhere' "$heaptap" run -o "$PWD/nowhere/below" touch started
 	touch file
+	refuses 1 'file/below' "$heaptap" run -o "$PWD/file/below/it" touch started
 	refuses 1 'file' "$heaptap" run -o file touch started
 	if [ "$(id -u)" -ne 0 ]; then
 		mkdir -m 555 sealed

@@ -82,7 +82,8 @@ test_summary_tells_the_numbers() {
 	cat stderr
 	has_not stderr $'\r|\033'
 	is "$(grep -vc '^heaptap: ' stderr)" 0 'lines without "heaptap: "'
-	has stderr 'python3[0-9.]* \(pid [0-9]+\) ran .* in use .* at the end, .* at peak.*allocated in '
+	has stderr 'python3[0-9.]* \(pid [0-9]+\) ran .* in use .* at the end, .* at peak'
+	has stderr '[0-9.]+ MB allocated in [0-9.]+ k allocations'
 	has stderr '[0-9]+ (samples at|allocations recorded).*[,;] 0 lost'
 	has stderr 'heaptap top .*heaptap\.python3\.[0-9]+'
 }

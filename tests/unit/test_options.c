@@ -78,6 +78,10 @@ ParameterizedTestParameters(options_parse, takes_gnu_and_pprof_style)
 		{ "-alloc_space -inuse_space x", { .rate = 7, .type = 3 }, "", 1 },
 		{ "--count -1", { .rate = 7, .count = -1 }, "", 0 },
 		{ "-qr2 -o/d x y", { .quiet = true, .rate = 2 }, "/d", 2 },
+		{ "--quiet=true x", { .quiet = true, .rate = 7 }, "", 1 },
+		{ "-q -quiet=false x", { .rate = 7 }, "", 1 },
+		{ "-alloc_space=1 x", { .rate = 7, .type = 1 }, "", 1 },
+		{ "-alloc_space=false x", { .rate = 7 }, "", 1 },
 		{ "x -q", { .quiet = true, .rate = 7 }, "", 1 },
 		{ "-- -q", { .rate = 7 }, "", 1 },
 	};
@@ -131,7 +135,7 @@ ParameterizedTestParameters(options_parse, names_what_is_wrong_and_how_to_mend_i
 		{ "-zq x", "-zq", "test --help" },
 		{ "x -zq", "-zq", "test --help" },
 		{ "--frobnicate x", "--frobnicate", "test --help" },
-		{ "--quiet=1 x", "--quiet", "takes no value" },
+		{ "--quiet=3 x", "--quiet", "takes no value" },
 		{ "-r", "-r", "needs SIZE" },
 		{ "x --count", "--count", "needs N" },
 		{ "-r 1x y", "1x", "512K" },
@@ -185,6 +189,8 @@ Test(options_nearest, finds_typing_errors_and_no_more)
 	cr_assert_str_eq(options_nearest("topp", names, 3), "top");
 	cr_assert_str_eq(options_nearest("exprot", names, 3), "export");
 	cr_assert_null(options_nearest("frobnicate", names, 3));
+	cr_assert_null(options_nearest("foo", names, 3));
+	cr_assert_null(options_nearest("rm", names, 3));
 	cr_assert_null(options_nearest("", names, 3));
 	cr_assert_null(options_nearest("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", names, 3));
 }

@@ -31,6 +31,11 @@ static void remove_root(void)
 	free(tool_output(&status, "/bin/rm -rf '%s'", root));
 }
 
+static void write_empty(const char *path)
+{
+	tool_write(path, "", 0);
+}
+
 /* --- directories -------------------------------------------------------------------------------------------- */
 
 struct name_case {
@@ -112,6 +117,19 @@ Test(run_dirs, long_runtime_directories_are_not_used)
 	dirs_remove_socket(&d);
 }
 
+Test(run_dirs, parents_are_made_as_well)
+{
+	struct run_dirs d;
+	struct stat st;
+	struct fault f = { "" };
+
+	cr_assert_eq(dirs_make_out(&d, "a/b//c/", "x", 7, &f), 0, "%s", f.text);
+	cr_assert_eq(stat("a/b/c/heaptap.x.7", &st), 0);
+	write_empty("a/file");
+	cr_assert_neq(dirs_make_out(&d, "a/file/c", "x", 7, &f), 0);
+	cr_assert(strstr(f.text, "a/file/c"), "%s", f.text);
+}
+
 /* --- the program -------------------------------------------------------------------------------------------- */
 
 TestSuite(target_find, .init = make_root, .fini = remove_root);
@@ -122,10 +140,19 @@ static void write_program(const char *path, const char *text, mode_t mode)
 	cr_assert_eq(chmod(path, mode), 0);
 }
 
-/* A shim's place is only looked up, so any file will do. */
+/* Any shared object will do. */
+static void write_shim(const char *path)
+{
+	size_t len;
+	char *elf = tool_read("/bin/true", &len);
+
+	tool_write(path, elf, len);
+	free(elf);
+}
+
 static int find(const char *name, struct target *t, struct fault *f)
 {
-	write_program("shim", "", 0644);
+	write_shim("shim");
 	setenv("HEAPTAP_LIB", "shim", 1);
 	return target_find(name, t, f);
 }
@@ -176,10 +203,14 @@ Test(target_find, needs_a_shim_that_ld_preload_can_carry)
 	cr_assert_eq(target_find("/bin/sh", &t, &f), EXIT_FAULT);
 	cr_assert(strstr(f.text, "nowhere.so"), "%s", f.text);
 	mkdir("with blank", 0700);
-	write_program("with blank/shim", "", 0644);
+	write_shim("with blank/shim");
 	setenv("HEAPTAP_LIB", "with blank/shim", 1);
 	cr_assert_eq(target_find("/bin/sh", &t, &f), EXIT_FAULT);
 	cr_assert(strstr(f.text, "blank"), "%s", f.text);
+	write_program("text", "no library", 0644);
+	setenv("HEAPTAP_LIB", "text", 1);
+	cr_assert_eq(target_find("/bin/sh", &t, &f), EXIT_FAULT);
+	cr_assert(strstr(f.text, "text: not a shared library"), "%s", f.text);
 }
 
 Test(target_find, knows_what_cannot_be_traced)
@@ -316,6 +347,21 @@ Test(stacks_print, names_the_caller_of_wrappers_and_merges_what_reads_the_same)
 	snapshot_free(s);
 }
 
+Test(stacks_print, says_when_the_newest_snapshot_is_not_the_last)
+{
+	struct snapshot *s = fixture_snapshot();
+	char *text;
+
+	build_tree(s);
+	s->total.alloc_bytes = s->total.peak_bytes = BYTES(3000);
+	s->reason = SNAPSHOT_TIMER;
+	s->elapsed_ns = 2040000000;
+	text = rows_of(s);
+	cr_assert(strstr(text, "biggest in use in the last snapshot written, at 2.0 s:"), "%s", text);
+	cr_assert_null(strstr(text, "at the end"), "%s", text);
+	snapshot_free(s);
+}
+
 Test(stacks_print, turns_to_the_peak_when_all_was_freed)
 {
 	struct snapshot *s = fixture_snapshot();
@@ -324,7 +370,7 @@ Test(stacks_print, turns_to_the_peak_when_all_was_freed)
 	fixture_add_here(s, 4, 8000)->values.free_bytes = BYTES(8000);
 	s->total.alloc_bytes = s->total.free_bytes = s->total.peak_bytes = BYTES(8000);
 	text = rows_of(s);
-	cr_assert(strstr(text, "at the peak (1.2 s)"), "%s", text);
+	cr_assert(strstr(text, "at the peak (1.3 s)"), "%s", text);
 	cr_assert(strstr(text, "7.8 kB"), "%s", text);
 	snapshot_free(s);
 }

@@ -102,17 +102,25 @@ ParameterizedTest(struct text_case *c, count_text, scales_by_thousands)
 	cr_assert_str_eq(count_text(buf, c->value), c->expected, "%f: '%s'", c->value, buf);
 }
 
-ParameterizedTestParameters(time_text, has_two_units_at_most)
+ParameterizedTestParameters(time_text, has_two_units_at_most_and_is_rounded)
 {
 	static struct text_case cases[] = {
-		{ 0, "0 ms" },         { 45.9e6, "45 ms" },     { 2.19e9, "2.1 s" },
-		{ 59.99e9, "59.9 s" }, { 130e9, "2 min 10 s" }, { 3 * 3600e9 + 5 * 60e9, "3 h 5 min" },
+		{ 0, "0 ms" },
+		{ 45.4e6, "45 ms" },
+		{ 45.9e6, "46 ms" },
+		{ 999.6e6, "1.0 s" },
+		{ 2.19e9, "2.2 s" },
+		{ 59.94e9, "59.9 s" },
+		{ 59.96e9, "1 min 0 s" },
+		{ 130e9, "2 min 10 s" },
+		{ 3599.6e9, "1 h 0 min" },
+		{ 3 * 3600e9 + 5 * 60e9, "3 h 5 min" },
 	};
 
 	return cr_make_param_array(struct text_case, cases, ARRAY_SIZE(cases));
 }
 
-ParameterizedTest(struct text_case *c, time_text, has_two_units_at_most)
+ParameterizedTest(struct text_case *c, time_text, has_two_units_at_most_and_is_rounded)
 {
 	char buf[SIZE_TEXT_MAX];
 

@@ -20,12 +20,15 @@ Test(snapshot_hostile, every_truncation_is_refused_and_called_so)
 	cr_assert_eq(decode(file, file_len, NULL), 0);
 }
 
-Test(snapshot_hostile, trailing_bytes_are_refused)
+Test(snapshot_hostile, trailing_bytes_are_refused_and_counted)
 {
-	uint8_t *longer = calloc(1, file_len + 1);
+	uint8_t *longer = calloc(1, file_len + 300);
 
 	memcpy(longer, file, file_len);
-	cr_assert_eq(decode(longer, file_len + 1, NULL), -EINVAL);
+	CHECK_FAULT(longer, file_len + 1, "1 extra byte");
+	CHECK_FAULT(longer, file_len + 300, "300 extra bytes");
+	longer[file_len / 2] ^= 1;
+	CHECK_FAULT(longer, file_len + 300, "truncated");
 	free(longer);
 }
 

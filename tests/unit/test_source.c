@@ -160,12 +160,13 @@ static void write_snapshot(const char *path)
 
 Test(source_load, gives_a_profile_with_names)
 {
+	struct source_peak peak;
 	struct profile *p = NULL;
 	struct fault f = { "" };
 	bool found = false;
 
 	write_snapshot("x.heaptap");
-	cr_assert_eq(source_load("x.heaptap", false, &p, &f), 0, "%s", f.text);
+	cr_assert_eq(source_load("x.heaptap", false, &p, &peak, &f), 0, "%s", f.text);
 	cr_assert_eq(p->n_samples, 1);
 	cr_assert_eq(p->samples[0].values[PROFILE_INUSE_SPACE], 2000);
 	for (size_t i = 0; i < p->n_functions; i++)
@@ -176,22 +177,24 @@ Test(source_load, gives_a_profile_with_names)
 
 Test(source_load, gives_the_peak_when_asked)
 {
+	struct source_peak peak;
 	struct profile *p = NULL;
 	struct fault f = { "" };
 
 	write_snapshot("x.heaptap");
-	cr_assert_eq(source_load("x.heaptap", true, &p, &f), 0, "%s", f.text);
+	cr_assert_eq(source_load("x.heaptap", true, &p, &peak, &f), 0, "%s", f.text);
 	cr_assert_eq(p->samples[0].values[PROFILE_INUSE_SPACE], 4000);
 	profile_free(p);
 }
 
 Test(source_load, names_the_file_it_cannot_read)
 {
+	struct source_peak peak;
 	struct profile *p = NULL;
 	struct fault f = { "" };
 
 	touch("empty.heaptap", 1);
-	cr_assert_lt(source_load("empty.heaptap", false, &p, &f), 0);
+	cr_assert_lt(source_load("empty.heaptap", false, &p, &peak, &f), 0);
 	cr_assert(strstr(f.text, "empty.heaptap"), "%s", f.text);
 	cr_assert_null(p);
 }
