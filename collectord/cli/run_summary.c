@@ -180,6 +180,22 @@ static void print_other(const struct run_end *e, const struct run_session *o)
 	    lives ? "; it still runs, no longer recorded" : "");
 }
 
+/* Programs of the run that said they cannot be recorded. */
+static void print_passive(const struct run_end *e, const struct run_session *m)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < e->sessions->n; i++) {
+		const struct run_session *s = &e->sessions->list[i];
+		const char *why = s != m ? why_passive(s->status) : NULL;
+
+		if (why && n++ < OTHERS_SHOWN)
+			say("not recorded: %s (pid %u): %s", s->name, s->pid, why);
+	}
+	if (n > OTHERS_SHOWN)
+		say("not recorded: %zu more", n - OTHERS_SHOWN);
+}
+
 static void print_others(const struct run_end *e, const struct run_session *m)
 {
 	const struct run_sessions *all = e->sessions;
@@ -207,6 +223,7 @@ void summary_print(const struct run_end *e)
 
 	say_main(e, m, best);
 	print_others(e, m);
+	print_passive(e, m);
 	if (best)
 		say_command("look further", e, best, peak_says_more(&best->total));
 	if (e->errors)

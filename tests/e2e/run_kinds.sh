@@ -124,6 +124,10 @@ test_program_with_its_own_malloc_runs_and_the_reason_is_told() {
 	is "$(<out)" own
 	cat err
 	has err 'own malloc|its own|defines malloc'
+	status_of out err "$heaptap" run -- sh -c './own; exec ./own'
+	is "$status" 0
+	cat err
+	is "$(grep -c 'not recorded: own .*its own malloc' err)" 2 "programs of the run that are named as not recorded"
 }
 
 # The preload alone, without heaptap run: a pass-through that nobody notices.
