@@ -43,8 +43,9 @@ static inline int64_t bytes_int(struct bytes *b, unsigned n)
 	return (int64_t)(v << shift) >> shift;
 }
 
-/* LEB128; bits past the 64th are dropped, as every reader of DWARF does. */
-static inline uint64_t bytes_uleb(struct bytes *b)
+/* LEB128 as its bits stand; *ret_shift is how many it has, *ret_last its last byte.  Bits past the 64th are
+ * dropped, as every reader of DWARF does. */
+static inline uint64_t bytes_leb128(struct bytes *b, unsigned *ret_shift, uint8_t *ret_last)
 {
 	uint64_t v = 0;
 	unsigned shift = 0;
@@ -56,22 +57,26 @@ static inline uint64_t bytes_uleb(struct bytes *b)
 			v |= (uint64_t)(byte & 0x7f) << shift;
 		shift += 7;
 	} while (byte & 0x80 && shift < 140);
+	*ret_shift = shift;
+	*ret_last = byte;
 	return v;
+}
+
+static inline uint64_t bytes_uleb(struct bytes *b)
+{
+	unsigned shift;
+	uint8_t last;
+
+	return bytes_leb128(b, &shift, &last);
 }
 
 static inline int64_t bytes_sleb(struct bytes *b)
 {
-	uint64_t v = 0;
-	unsigned shift = 0;
-	uint8_t byte;
+	unsigned shift;
+	uint8_t last;
+	uint64_t v = bytes_leb128(b, &shift, &last);
 
-	do {
-		byte = (uint8_t)bytes_uint(b, 1);
-		if (shift < 64)
-			v |= (uint64_t)(byte & 0x7f) << shift;
-		shift += 7;
-	} while (byte & 0x80 && shift < 140);
-	if (byte & 0x40 && shift < 64)
+	if (last & 0x40 && shift < 64)
 		v |= ~0ull << shift;
 	return (int64_t)v;
 }

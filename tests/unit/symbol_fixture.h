@@ -40,20 +40,26 @@ static inline struct profile *file_profile(const char *path)
 	return p;
 }
 
-/* Compile the C++ test source; false if there is no compiler. */
-static inline bool compile(char path[PATH_MAX], const char *name, const char *compiler, const char *flags)
+/* Compile the source of that name into `path`; false if there is no compiler. */
+static inline bool compile_source(const char *path, const char *name, const char *compiler, const char *flags)
 {
 	char source[PATH_MAX];
 	int status;
 
-	tool_scratch(path, name);
-	tool_source(source, "tests/data/symbols/inlines.cc");
+	tool_source(source, name);
 	free(tool_output(&status, "command -v %s", compiler));
 	if (status)
 		return false;
 	free(tool_output(&status, "%s %s -o '%s' '%s' >&2", compiler, flags, path, source));
 	cr_assert_eq(status, 0);
 	return true;
+}
+
+/* Compile the C++ test source; false if there is no compiler. */
+static inline bool compile(char path[PATH_MAX], const char *name, const char *compiler, const char *flags)
+{
+	tool_scratch(path, name);
+	return compile_source(path, "tests/data/symbols/inlines.cc", compiler, flags);
 }
 
 /* Addresses to ask for: every `step` bytes of .text. */

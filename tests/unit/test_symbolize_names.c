@@ -6,18 +6,9 @@
 
 static bool compile_scopes(char path[PATH_MAX], const char *name, const char *compiler, const char *flags)
 {
-	char source[PATH_MAX];
-	int status;
-
 	tool_scratch(path, compiler); /* tests run at a time */
 	strcat(path, name);
-	tool_source(source, "tests/data/symbols/scopes.cc");
-	free(tool_output(&status, "command -v %s", compiler));
-	if (status)
-		return false;
-	free(tool_output(&status, "%s %s -o '%s' '%s' >&2", compiler, flags, path, source));
-	cr_assert_eq(status, 0);
-	return true;
+	return compile_source(path, "tests/data/symbols/scopes.cc", compiler, flags);
 }
 
 /* All symbols as shown to people, each between newlines. */
