@@ -11,6 +11,7 @@
 #define HOT __attribute__((hot))
 #define COLD __attribute__((cold))
 #define NOINLINE __attribute__((noinline))
+#define ALWAYS_INLINE inline __attribute__((always_inline))
 #define UNUSED __attribute__((unused))
 #define PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 

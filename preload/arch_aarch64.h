@@ -41,6 +41,12 @@ static inline uintptr_t arch_code_address(uintptr_t ra)
 	return ra & ((1ull << ARCH_VA_BITS) - 1);
 }
 
+/* A code address as the rule cache's key, one to one: its low bits are what differs most. */
+static inline uint64_t arch_code_key(uintptr_t pc)
+{
+	return pc >> 2 | (pc & 3) << (ARCH_VA_BITS - 2);
+}
+
 /* The pair lies near one end of the frame: slots from here on are counted from the other one, where the base
  * register points. */
 #define ARCH_SLOT_LOW (1 << (ARCH_RULE_FP_BITS - 1))
@@ -73,10 +79,21 @@ static inline uintptr_t arch_ra_slot(struct rule r, uintptr_t cfa)
 	return arch_slot(r, cfa) + (rule_lone_ra(r) ? 0 : 8);
 }
 
-/* 0: the frame pointer register still holds the caller's. */
+/* Is the caller's frame pointer in memory, and where?  Else the register still holds it. */
+static inline bool arch_saves_fp(struct rule r)
+{
+	return !rule_lone_ra(r);
+}
+
 static inline uintptr_t arch_fp_slot(struct rule r, uintptr_t cfa)
 {
-	return rule_lone_ra(r) ? 0 : arch_slot(r, cfa);
+	return arch_slot(r, cfa);
+}
+
+/* Is it in the word before the return address? */
+static inline bool arch_fp_beside_ra(struct rule r)
+{
+	return !rule_lone_ra(r);
 }
 
 /* Is the instruction before `ra` a call (bl, blr)?  Reads the 4 bytes before it, which must be mapped. */

@@ -40,6 +40,12 @@ static inline uintptr_t arch_code_address(uintptr_t ra)
 	return ra;
 }
 
+/* A code address as the rule cache's key, one to one: its low bits are what differs most. */
+static inline uint64_t arch_code_key(uintptr_t pc)
+{
+	return pc;
+}
+
 /* Slots from a CFI row: bytes from the CFA to the saved return address and frame pointer (0 = untouched).  False if
  * no rule says that. */
 static inline bool arch_rule_slots(int64_t ra, int64_t fp, int64_t cfa, uint32_t *ret_slot, bool *ret_lone_ra)
@@ -58,10 +64,21 @@ static inline uintptr_t arch_ra_slot(struct rule r, uintptr_t cfa)
 	return cfa - 8;
 }
 
-/* 0: the frame pointer register still holds the caller's. */
+/* Is the caller's frame pointer in memory, and where?  Else the register still holds it. */
+static inline bool arch_saves_fp(struct rule r)
+{
+	return rule_slot(r) != 0;
+}
+
 static inline uintptr_t arch_fp_slot(struct rule r, uintptr_t cfa)
 {
-	return rule_slot(r) ? cfa - 8 * (uintptr_t)rule_slot(r) : 0;
+	return cfa - 8 * (uintptr_t)rule_slot(r);
+}
+
+/* Is it in the word before the return address? */
+static inline bool arch_fp_beside_ra(struct rule r)
+{
+	return rule_slot(r) == 2;
 }
 
 /* Is the instruction before `ra` a call?  Reads up to 7 bytes before it, which must be mapped.

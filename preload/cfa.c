@@ -191,11 +191,59 @@ static void step_register(struct machine *m, struct bytes *b, uint8_t op)
 	}
 }
 
+/* What long programs consist of, in registers: advance_loc, advance_loc1 and 2, def_cfa_offset with an operand of
+ * one or two bytes, remember_state and restore_state.  Stops before any other, before what may not fit, and where
+ * the CFA is an expression. */
+static inline void run_common(struct machine *m, struct bytes *b)
+{
+	const uint64_t align = m->fn->code_align;
+	const uint8_t *at = b->at;
+	uintptr_t loc = m->loc;
+	int32_t offset = m->row.cfa_offset;
+
+	while (b->end - at >= 3 && loc <= m->pc) {
+		bool two = at[1] & 0x80;
+
+		if ((at[0] & 0xc0) == 0x40) {
+			loc += (at[0] & 0x3f) * align;
+			at++;
+		} else if (at[0] == 0x0e && !(two && at[2] & 0x80)) {
+			offset = two ? (at[1] & 0x7f) | at[2] << 7 : at[1];
+			at += two ? 3 : 2;
+		} else if (at[0] == 0x02) {
+			loc += at[1] * align;
+			at += 2;
+		} else if (at[0] == 0x03) {
+			loc += (uint32_t)(at[1] | at[2] << 8) * align;
+			at += 3;
+		} else if (at[0] == 0x0a && m->n_saved < REMEMBERED) {
+			m->row.cfa_offset = offset;
+			remember(m);
+			at++;
+		} else if (at[0] == 0x0b && m->n_saved && !m->saved[m->n_saved - 1].cfa_expr) {
+			recall(m);
+			offset = m->row.cfa_offset;
+			at++;
+		} else {
+			break;
+		}
+	}
+	b->at = at;
+	m->row.cfa_offset = offset;
+	move_to(m, loc);
+}
+
 static void run(struct machine *m, struct bytes b)
 {
-	while (b.at < b.end && !b.bad && !m->bad && !m->reached) {
-		uint8_t op = (uint8_t)bytes_uint(&b, 1), low = op & 0x3f;
+	for (;;) {
+		uint8_t op, low;
 
+		if (!m->row.cfa_expr)
+			run_common(m, &b);
+		if (b.at >= b.end || b.bad || m->bad || m->reached)
+			break;
+		op = (uint8_t)bytes_uint(&b, 1);
+		low = op & 0x3f;
 		switch (op & 0xc0) {
 		case 0x40: /* advance_loc */
 			move_to(m, m->loc + low * m->fn->code_align);

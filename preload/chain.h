@@ -5,8 +5,8 @@
  * still holds its value, then the rest of the stack is the same, by construction and not by likelihood.  fp counts
  * only where some frame further out uses it before it is reloaded: most code keeps other things in that register.
  *
- * Frames and words are stored outermost last, at the fixed end of their arrays: the part two walks share stays in
- * place, the new innermost frames are written before it.  Hashes run outermost first for the same reason.
+ * Frames and what was read are stored outermost last, at the fixed end of their arrays: the part two walks share
+ * stays in place, the new innermost frames are written before it.  Hashes run outermost first for the same reason.
  * Owned by the holder of the walk slot; a holder that never returned leaves `valid` false or the chain untouched.
  */
 #pragma once
@@ -15,16 +15,20 @@
 #include <stdint.h>
 
 #include "common/abi.h"
+#include "common/atomics.h"
 #include "preload/frame.h"
 
 #define CHAIN_FRAMES ABI_MAX_DEPTH
-#define CHAIN_WORDS (3 * CHAIN_FRAMES) /* a step reads at most three */
+#define CHAIN_EXTRAS (3 * CHAIN_FRAMES) /* a step reads at most three words */
 
+/* A frame, and what the step that led to it read: the frame's address, and often, from the word before that, its
+ * fp: so does code with frame pointers save it.  Both are checked at once, without a branch. */
 struct chain_mark {
-	uint64_t hash;     /* of this frame and all further out */
-	uintptr_t sp, fp;  /* the frame's registers */
-	uint32_t words;    /* index of the first word read from here outwards */
-	uint32_t fp_lives; /* a frame from here outwards uses this fp */
+	uint64_t hash;    /* of this frame and all further out */
+	uintptr_t sp, fp; /* the frame's registers */
+	uintptr_t at;     /* the word before the one that held this frame's address */
+	int32_t fp_at;    /* -1: it holds this fp, which lives; else 0 */
+	bool fp_lives;    /* this frame or one further out uses this fp */
 };
 
 /* A frame of the walk in progress, innermost first. */
@@ -34,18 +38,24 @@ struct chain_visit {
 	struct rule rule;
 };
 
-/* Stacks of ordinary depth touch only the ends of the arrays: unwind.c says how much memory that is. */
+/* Stacks of ordinary depth touch only the ends of the arrays: two of them end with a page; the end of `frames`
+ * shares one with what follows.  unwind.c says how much memory that is. */
+#define CHAIN_PAGE 4096u
+
 struct chain {
-	struct chain_word {
+	struct chain_extra { /* words that steps read, of which no mark speaks */
 		uintptr_t at, value;
-	} words[CHAIN_WORDS];
-	struct chain_mark marks[CHAIN_FRAMES];
-	uint8_t apart[2048]; /* the others end with a page; the end of this one shares one with what follows it */
-	uint64_t frames[CHAIN_FRAMES];
+		uint32_t frame; /* whose step */
+	} extras[CHAIN_EXTRAS];
+	uint8_t before_marks[CHAIN_PAGE - sizeof(struct chain_mark) * (CHAIN_FRAMES + 1) % CHAIN_PAGE];
+	struct chain_mark marks[CHAIN_FRAMES + 1]; /* the last one is beyond the outermost frame */
+	uint8_t before_frames[CHAIN_PAGE / 2];
+	uint64_t frames[CHAIN_FRAMES + 1];
 	_Atomic bool valid; /* only its owner looks, but a signal may come between any two stores */
 	bool capped;        /* the walk stopped at max_depth, not at the outermost frame */
 	uint32_t epoch;
 	uint32_t first; /* index of the innermost frame */
+	uint32_t first_extra;
 	uintptr_t high; /* end of the stack it was walked on */
 };
 
@@ -56,13 +66,26 @@ struct chain_cursor {
 	uint32_t max_depth;
 };
 
-/* Where a new walk on stack `b` begins to look; nowhere if the chain is of another stack or epoch. */
-struct chain_cursor chain_open(const struct chain *c, const struct stack_bounds *b, uint32_t epoch,
-			       uint32_t max_depth);
+static inline void chain_move_to(const struct chain *c, struct chain_cursor *cursor, uint32_t at)
+{
+	cursor->at = at;
+	cursor->sp = at < CHAIN_FRAMES ? c->marks[at].sp : UINTPTR_MAX;
+}
 
-/* After `n` new frames the walk is at `f`, not before cursor->sp: true if the chain goes on from here, at
- * cursor->at. `f` by value: a walk's frame stays in registers. */
-bool chain_join(const struct chain *c, struct chain_cursor *cursor, struct frame f, uint32_t n);
+/* Where a new walk on stack `b` begins to look; nowhere if the chain is of another stack or epoch. */
+static inline struct chain_cursor chain_open(const struct chain *c, const struct stack_bounds *b, uint32_t epoch,
+					     uint32_t max_depth)
+{
+	bool usable = load_relaxed(&c->valid) && !b->foreign && c->epoch == epoch && c->high == b->high;
+	struct chain_cursor cursor = { .max_depth = max_depth };
+
+	chain_move_to(c, &cursor, usable ? c->first : CHAIN_FRAMES);
+	return cursor;
+}
+
+/* After `n` new frames the walk is at `f`, not before cursor->sp.  True: the chain goes on from here, at
+ * cursor->at. False: cursor->sp is further out now. */
+bool chain_join(const struct chain *c, struct chain_cursor *cursor, const struct frame *f, uint32_t n);
 
 /* How a walk ended. */
 struct chain_end {
@@ -72,6 +95,7 @@ struct chain_end {
 	uint32_t epoch;
 	uintptr_t high; /* of the thread's own stack, if the walk came there */
 	uintptr_t sp;   /* of the frame after the last new one */
+	uintptr_t ip;
 	uint32_t max_depth;
 };
 

@@ -58,23 +58,22 @@ static inline bool frame_cfa(const struct frame *f, struct rule r, const struct 
 }
 
 /* Past an ordinary call frame.  Slots lie below the CFA, so only the lower bound is left to be checked. */
-static inline enum step frame_step(struct frame *f, struct rule r, const struct stack_bounds *b)
+static ALWAYS_INLINE enum step frame_step(struct frame *f, struct rule r, const struct stack_bounds *b)
 {
-	uintptr_t cfa, ra_slot, fp_slot, fp = f->fp;
+	uintptr_t cfa, ra_slot, fp = f->fp;
 
 	if (UNLIKELY(!frame_cfa(f, r, b, &cfa)))
 		return STEP_STOP;
 	ra_slot = arch_ra_slot(r, cfa);
-	fp_slot = arch_fp_slot(r, cfa);
 	if (UNLIKELY(ra_slot < b->low))
 		return STEP_STOP;
 	if (UNLIKELY(rule_kind(r) == RULE_AT_FP_CHAIN)) {
 		if (!frame_load(b, f->fp, &fp))
 			return STEP_STOP;
-	} else if (fp_slot) {
-		if (UNLIKELY(fp_slot < b->low))
+	} else if (arch_saves_fp(r)) {
+		if (UNLIKELY(arch_fp_slot(r, cfa) < b->low))
 			return STEP_STOP;
-		fp = *(const uintptr_t *)fp_slot;
+		fp = *(const uintptr_t *)arch_fp_slot(r, cfa);
 	}
 	*f = (struct frame){ arch_code_address(*(const uintptr_t *)ra_slot), cfa, fp, 1 };
 	return STEP_CALLER;
@@ -127,7 +126,8 @@ static inline enum step frame_step_fp(struct frame *f, const struct stack_bounds
 /* What the step of a frame with these registers read, given its rule and the CFA it led to. */
 static inline struct frame_reads frame_reads(struct rule r, uintptr_t sp, uintptr_t fp, uintptr_t cfa)
 {
-	const uintptr_t ra = arch_ra_slot(r, cfa), slot = arch_fp_slot(r, cfa), at = frame_offset(sp, r);
+	const uintptr_t ra = arch_ra_slot(r, cfa), at = frame_offset(sp, r);
+	const uintptr_t slot = arch_saves_fp(r) ? arch_fp_slot(r, cfa) : 0;
 
 	switch (rule_kind(r)) {
 	case RULE_SP:

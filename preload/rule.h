@@ -57,3 +57,15 @@ static inline bool rule_lone_ra(struct rule r)
 {
 	return r.word >> RULE_LONE_BIT & 1;
 }
+
+/* CFA = register + offset: RULE_SP and RULE_FP, what nearly all rules are. */
+static inline bool rule_is_plain(struct rule r)
+{
+	return (r.word >> RULE_KIND_BIT & 15 & ~(int64_t)(RULE_SP ^ RULE_FP)) == (RULE_SP & RULE_FP);
+}
+
+/* Of a plain rule: the register is the frame pointer. */
+static inline bool rule_by_fp(struct rule r)
+{
+	return r.word >> RULE_KIND_BIT & (RULE_SP ^ RULE_FP);
+}

@@ -3,9 +3,10 @@
  * Any thread, also in signal handlers and forked children; lock-free, one word per entry, so a reader sees a whole
  * rule or none.  Never fails: what does not fit is compiled again at its next use.
  *
- * An address (ARCH_VA_BITS of it) times an odd constant is a bijection: the top bits of the product choose a set of
- * 4 entries, half a cache line, the other 34 are the tag.  So set and tag together are the address: no false match
- * is possible.  The 30 bits that remain of the word, on top, are the low ones of the rule's: one shift gets it. */
+ * A key has ARCH_VA_BITS bits: the low ones choose a set, which is one entry in each way, the other 34 are the tag.
+ * So set and tag together are the key: no false match is possible.  No multiplication mixes them: the addresses of
+ * calls are spread well enough, and a walk waits for the rule of each frame before it can look for the next one.
+ * The 30 bits that remain of the word, on top, are the low ones of the rule's: one shift gets it. */
 #pragma once
 
 #include <stdbool.h>
@@ -16,31 +17,31 @@
 #include "preload/arch.h"
 
 #define RULES_TAG_BITS 34
-#define RULES_SET_BITS (ARCH_VA_BITS - RULES_TAG_BITS)
+#define RULES_TAG ((1ull << RULES_TAG_BITS) - 1)
+#define RULES_SETS (1u << (ARCH_VA_BITS - RULES_TAG_BITS))
 #define RULES_WAYS 4u
 
-extern HIDDEN _Atomic uint64_t rules_table[1u << RULES_SET_BITS][RULES_WAYS];
+extern HIDDEN _Atomic uint64_t rules_table[RULES_WAYS][RULES_SETS];
 
-/* The address's bits on top, mixed; what was above ARCH_VA_BITS is gone. */
+/* The key of `pc`: what comes after it, for that is what a walk has in hand, a return address. */
 static inline uint64_t rules_key(uintptr_t pc)
 {
-	return pc * (0x9e3779b97f4a7c15ull << (64 - ARCH_VA_BITS));
+	return arch_code_key(pc + 1);
 }
 
-/* The rule kept for `pc`, an address below 2^ARCH_VA_BITS, or one of kind RULE_NONE. */
+/* The rule kept for `pc`, or one of kind RULE_NONE; that for every address from 2^ARCH_VA_BITS on. */
 static inline struct rule rules_find(uintptr_t pc)
 {
-	uint64_t key = rules_key(pc);
-	_Atomic uint64_t *set = rules_table[key >> (64 - RULES_SET_BITS)];
+	uint64_t key = rules_key(pc), set = key % RULES_SETS, tag = key / RULES_SETS;
+	uint64_t e = load_relaxed(&rules_table[0][set]);
 
-	for (unsigned i = 0; i < RULES_WAYS; i++) {
-		uint64_t e = load_relaxed(&set[i]);
-
-		/* An empty entry may pass for one of tag 0: that is no rule, either. */
-		if (LIKELY((e ^ key >> (64 - ARCH_VA_BITS)) << (64 - RULES_TAG_BITS) == 0))
-			return (struct rule){ (int64_t)e >> RULES_TAG_BITS };
+	/* An empty entry may pass for one of tag 0: that is no rule, either. */
+	for (unsigned way = 1; UNLIKELY((e & RULES_TAG) != tag); way++) {
+		if (way == RULES_WAYS)
+			return rule_make(RULE_NONE, 0, 0, false);
+		e = load_relaxed(&rules_table[way][set]);
 	}
-	return rule_make(RULE_NONE, 0, 0, false);
+	return (struct rule){ (int64_t)e >> RULES_TAG_BITS };
 }
 
 /* Keep `rule` for `pc`, unless everything was forgotten since rules_generation() gave `generation`. */

@@ -20,8 +20,8 @@
 #define SLOTS 32u
 #define TRIES 8u
 
-/* At the default depth of 127, with two words a frame, a slot touches six pages: two for the ends of words, two of
- * marks, and two from the end of frames to the visits.  All slots and the rule cache: 1 MiB. */
+/* At the default depth of 127 a slot touches five pages: three for the ends of marks, two from the end of frames to
+ * the visits; a sixth where a chain has extra words.  All slots and the rule cache: 1 MiB. */
 struct slot {
 	alignas(4096) struct chain chain;
 	_Atomic uintptr_t owner; /* stack address of the walk inside, 0 = free (R, S) */
@@ -73,8 +73,8 @@ static inline bool settles(const struct frame *f, struct rule r)
 	return !has_no_cfi(r) && arch_follows_call(f->ip);
 }
 
-/* Past a frame that is no ordinary call. */
-static NOINLINE enum step step_special(struct frame *f, struct rule r, struct stack_bounds *b)
+/* Past a frame of any kind. */
+static NOINLINE enum step step_any(struct frame *f, struct rule r, struct stack_bounds *b)
 {
 	switch (rule_kind(r)) {
 	case RULE_END:
@@ -91,16 +91,6 @@ static NOINLINE enum step step_special(struct frame *f, struct rule r, struct st
 	}
 }
 
-/* Past a frame of any other kind than the two that nearly all are of.  Out of line: `f` stays in registers. */
-static inline enum step step_rare(struct frame *f, struct rule r, struct stack_bounds *b)
-{
-	struct frame out = *f;
-	enum step s = step_special(&out, r, b);
-
-	*f = out;
-	return s;
-}
-
 static uint32_t flags_of(enum step last, const struct frame *f, bool foreign)
 {
 	uint32_t flags = foreign ? ABI_STACK_FOREIGN : 0;
@@ -110,43 +100,72 @@ static uint32_t flags_of(enum step last, const struct frame *f, bool foreign)
 	return flags | (last == STEP_CALLER && is_code_address(f->ip) ? ABI_STACK_CAPPED : ABI_STACK_TRUNCATED);
 }
 
+/* Steps plain frames into `visits`, from the n-th on: those called, with a rule that is cached and of one of the
+ * two kinds that nearly all are of.  Stops before a frame that is not, or not sound, or not below `watch`.  Returns
+ * how many there are then.  All of it in registers: a frame costs the latency of two loads, its rule's and its
+ * return address's. */
+static NOINLINE uint32_t step_plain(struct chain_visit *visits, uint32_t n, uint32_t max_depth, struct frame *from,
+				    const struct stack_bounds *b, uintptr_t watch)
+{
+	const struct stack_bounds bounds = *b;
+	struct chain_visit *v = &visits[n], *end = &visits[max_depth];
+	struct frame f = { from->ip, from->sp, from->fp, 1 };
+
+	for (; v < end && f.sp < watch; v++) {
+		struct chain_visit at = { f.ip, f.sp, f.fp, rules_find(f.ip - 1) };
+		enum step s;
+
+		if (LIKELY(rule_kind(at.rule) == RULE_SP))
+			s = frame_step(&f, at.rule, &bounds);
+		else if (LIKELY(rule_kind(at.rule) == RULE_FP))
+			s = frame_step(&f, at.rule, &bounds);
+		else
+			break;
+		if (UNLIKELY(s != STEP_CALLER))
+			break;
+		*v = at;
+	}
+	*from = f;
+	return (uint32_t)(v - visits);
+}
+
 /* From `f` outwards into the slot's visits, until the chain takes over. */
-static void walk(struct slot *slot, struct frame f, uint32_t max_depth, uint32_t epoch, struct chain_end *ret)
+static inline void walk(struct slot *slot, struct frame f, uint32_t max_depth, uint32_t epoch,
+			struct chain_end *ret)
 {
 	struct stack_bounds b = bounds_of(f.sp);
 	struct chain_cursor cursor = chain_open(&slot->chain, &b, epoch, max_depth);
-	uintptr_t watch = cursor.sp; /* from here on there is more to do than to apply rules */
 	enum step s = STEP_CALLER;
 	uint32_t n = 0, certain = 0; /* not 0: frames after so many are guesses */
 
 	*ret = (struct chain_end){ .at = CHAIN_FRAMES, .epoch = epoch, .max_depth = max_depth };
-	while (s == STEP_CALLER && is_code_address(f.ip) && n < max_depth) {
-		struct rule r = rule_at(&f);
+	while (s == STEP_CALLER) {
+		struct rule r;
 
-		if (UNLIKELY(f.sp >= watch)) {
-			if (certain && settles(&f, r))
-				certain = 0;
-			if (!certain && f.sp >= cursor.sp && chain_join(&slot->chain, &cursor, f, n)) {
+		if (!certain && f.back && f.sp < cursor.sp)
+			n = step_plain(slot->visits, n, max_depth, &f, &b, cursor.sp);
+		if (n == max_depth || !is_code_address(f.ip))
+			break;
+		if (!certain && f.sp >= cursor.sp) {
+			if (chain_join(&slot->chain, &cursor, &f, n)) {
 				ret->at = cursor.at;
 				break;
 			}
-			watch = certain ? 0 : cursor.sp;
+			continue;
+		}
+		r = rule_at(&f);
+		if (certain && settles(&f, r)) {
+			certain = 0;
+			continue;
+		}
+		if (!certain && has_no_cfi(r)) {
+			if (f.back && arch_is_signal_return(f.ip))
+				r = rule_make(RULE_SIGNAL, ARCH_SIGNAL_SP, 0, false);
+			else
+				certain = n + 1;
 		}
 		slot->visits[n++] = (struct chain_visit){ frame_word(&f), f.sp, f.fp, r };
-		if (LIKELY(rule_kind(r) == RULE_SP)) {
-			s = frame_step(&f, r, &b);
-		} else if (LIKELY(rule_kind(r) == RULE_FP)) {
-			s = frame_step(&f, r, &b);
-		} else {
-			if (!certain && has_no_cfi(r)) {
-				if (f.back && arch_is_signal_return(f.ip))
-					r = slot->visits[n - 1].rule =
-						rule_make(RULE_SIGNAL, ARCH_SIGNAL_SP, 0, false);
-				else
-					certain = n, watch = 0;
-			}
-			s = step_rare(&f, r, &b);
-		}
+		s = step_any(&f, r, &b);
 	}
 	if (certain && !(s == STEP_END && certain == n)) {
 		n = certain;
@@ -154,6 +173,7 @@ static void walk(struct slot *slot, struct frame f, uint32_t max_depth, uint32_t
 	}
 	ret->n = n;
 	ret->sp = f.sp;
+	ret->ip = f.ip;
 	ret->high = b.high;
 	if (ret->at == CHAIN_FRAMES)
 		ret->flags = flags_of(s, &f, b.foreign);
@@ -167,14 +187,20 @@ static bool abandoned(uintptr_t owner, uintptr_t sp)
 	return !b.foreign && owner <= sp && sp < b.high;
 }
 
+static inline bool try_slot(struct slot *s, uintptr_t sp, bool reclaim)
+{
+	uintptr_t owner = load_relaxed(&s->owner);
+
+	return (owner == 0 || (reclaim && abandoned(owner, sp))) &&
+	       cas_acquire(&s->owner, &owner, sp); /* R, pairs with S */
+}
+
 static struct slot *try_slots(uintptr_t sp, uint32_t hint, bool reclaim)
 {
 	for (uint32_t i = 0; i < TRIES; i++) {
 		struct slot *s = &walker.slots[(hint + i) % SLOTS];
-		uintptr_t owner = load_relaxed(&s->owner);
 
-		if ((owner == 0 || (reclaim && abandoned(owner, sp))) &&
-		    cas_acquire(&s->owner, &owner, sp)) /* R, pairs with S */
+		if (try_slot(s, sp, reclaim))
 			return s;
 	}
 	return NULL;
@@ -182,11 +208,18 @@ static struct slot *try_slots(uintptr_t sp, uint32_t hint, bool reclaim)
 
 /* Free slots first: on an alternate stack inside the thread's own, the walk that a signal interrupted looks
  * abandoned.  It would take as many nested walks as there are tries to touch it. */
-static struct slot *take_slot(uintptr_t sp, uint32_t hint)
+static NOINLINE struct slot *take_another(uintptr_t sp, uint32_t hint)
 {
 	struct slot *s = try_slots(sp, hint, false);
 
 	return LIKELY(s) ? s : try_slots(sp, hint, true);
+}
+
+static inline struct slot *take_slot(uintptr_t sp, uint32_t hint)
+{
+	struct slot *s = &walker.slots[hint % SLOTS];
+
+	return LIKELY(try_slot(s, sp, false)) ? s : take_another(sp, hint);
 }
 
 int unwind_init(const struct abi_region *region, char **envp)
@@ -218,6 +251,16 @@ void unwind_done(const struct unwind_stack *stack)
 	struct slot *slot = (struct slot *)((uintptr_t)stack - offsetof(struct slot, stack));
 
 	store_release(&slot->owner, 0); /* S, pairs with R */
+}
+
+void unwind_forked(void)
+{
+	for (uint32_t i = 0; i < SLOTS; i++) {
+		uintptr_t owner = load_relaxed(&walker.slots[i].owner);
+
+		if (owner && bounds_of(owner).foreign)
+			store_relaxed(&walker.slots[i].owner, 0);
+	}
 }
 
 void unwind_modules_changed(void)

@@ -34,5 +34,8 @@ int unwind_init(const struct abi_region *region, char **envp);
 const struct unwind_stack *unwind_walk(const struct unwind_start *start, uint32_t max_depth, uint32_t hint);
 void unwind_done(const struct unwind_stack *stack);
 
+/* In a forked child, while it has only one thread: walks of threads that do not exist here are over. */
+void unwind_forked(void);
+
 /* After a dlclose.  If it unloaded a module that walks have met: forget rules, start a new epoch. */
 void unwind_modules_changed(void);

@@ -178,7 +178,7 @@ static struct caller by_rule(struct rule r, const struct state *m)
 		: rule_kind(r) == RULE_AT_FP || rule_kind(r) == RULE_AT_FP_CHAIN ? memory(from_fp)
 										 : memory(from_sp);
 	c.ra_slot = rule_kind(r) == RULE_SIGNAL ? from_sp + ARCH_SIGNAL_IP : arch_ra_slot(r, c.cfa);
-	c.fp = arch_fp_slot(r, c.cfa) ? memory(arch_fp_slot(r, c.cfa)) : m->fp;
+	c.fp = arch_saves_fp(r) ? memory(arch_fp_slot(r, c.cfa)) : m->fp;
 	if (rule_kind(r) == RULE_SIGNAL)
 		c.fp = memory(from_sp + (uint64_t)ARCH_SIGNAL_FP);
 	if (rule_kind(r) == RULE_AT_FP_CHAIN)

@@ -4,6 +4,7 @@
  * Each case changes something behind the back of a slot that remembers a walk, and walks again in it.  unwind.c is
  * included, to make other slots forget. */
 #include <pthread.h>
+#include <signal.h>
 #include <sys/mman.h>
 
 #include "preload/unwind.c"
@@ -148,4 +149,111 @@ Test(chain_checks, sees_that_a_realigned_frame_has_another_caller, .init = setup
 
 	__asm__ volatile("" : "+r"(n));
 	cr_assert_eq(n, 2);
+}
+
+/* Functions that save rbp and lose it: they call f with the address of the saved one.  It is beside the return
+ * address, or apart from it. */
+void chain_saves_beside(void (*f)(uintptr_t *saved));
+void chain_saves_apart(void (*f)(uintptr_t *saved));
+__asm__(".text\n"
+	".type chain_saves_beside, @function\n"
+	"chain_saves_beside:\n"
+	"	.cfi_startproc\n"
+	"	push %rbp\n"
+	"	.cfi_def_cfa_offset 16\n"
+	"	.cfi_offset 6, -16\n"
+	"	mov $1, %ebp\n"
+	"	mov %rdi, %rax\n"
+	"	mov %rsp, %rdi\n"
+	"	call *%rax\n"
+	"	pop %rbp\n"
+	"	.cfi_def_cfa_offset 8\n"
+	"	ret\n"
+	"	.cfi_endproc\n"
+	".size chain_saves_beside, . - chain_saves_beside\n"
+	".type chain_saves_apart, @function\n"
+	"chain_saves_apart:\n"
+	"	.cfi_startproc\n"
+	"	push %r15\n"
+	"	push %rbp\n"
+	"	.cfi_offset 6, -24\n"
+	"	sub $8, %rsp\n"
+	"	.cfi_def_cfa_offset 32\n"
+	"	mov $1, %ebp\n"
+	"	mov %rdi, %rax\n"
+	"	lea 8(%rsp), %rdi\n"
+	"	call *%rax\n"
+	"	add $8, %rsp\n"
+	"	.cfi_def_cfa_offset 24\n"
+	"	pop %rbp\n"
+	"	.cfi_def_cfa_offset 16\n"
+	"	pop %r15\n"
+	"	.cfi_def_cfa_offset 8\n"
+	"	ret\n"
+	"	.cfi_endproc\n"
+	".size chain_saves_apart, . - chain_saves_apart\n");
+
+/* Makes the saved rbp that of the frame after the next: the one between is left out. */
+static void move_saved(uintptr_t *saved)
+{
+	uint32_t n = walk_both(), moved;
+	uintptr_t fp = *saved;
+
+	*saved = *(uintptr_t *)fp;
+	moved = walk_both();
+	*saved = fp;
+	cr_assert_eq(moved, n - 1, "%u of %u frames: the saved rbp does not matter", moved, n);
+	cr_assert_eq(walk_both(), n);
+}
+
+/* Frames with frame pointers, the last of them calls f. */
+static NOINLINE int with_frame_pointers(int n, void (*f)(void (*)(uintptr_t *)))
+{
+	volatile char *p = __builtin_alloca(16 + (size_t)(n & 7));
+
+	p[0] = 1;
+	if (n)
+		p[0] += (char)with_frame_pointers(n - 1, f);
+	else
+		f(move_saved);
+	return p[0];
+}
+
+Test(chain_checks, sees_a_changed_frame_pointer_beside_a_return_address, .init = setup)
+{
+	cr_assert_eq(with_frame_pointers(4, chain_saves_beside), 5);
+}
+
+Test(chain_checks, sees_a_changed_frame_pointer_apart_from_return_addresses, .init = setup)
+{
+	cr_assert_eq(with_frame_pointers(4, chain_saves_apart), 5);
+}
+
+/* The second walk takes no step. */
+static volatile unsigned joined;
+
+static void walk_twice(int signo)
+{
+	struct chain_visit *visits = walker.slots[CHAINED].visits;
+
+	(void)signo;
+	for (int i = 0; i < 2; i++) {
+		ORACLE_START(start);
+
+		visits[0].frame = 0;
+		unwind_done(unwind_walk(&start, ABI_MAX_DEPTH, CHAINED));
+		joined += visits[0].frame == 0;
+	}
+}
+
+static void interrupt(void)
+{
+	raise(SIGUSR1);
+}
+
+Test(chain_checks, joins_across_a_signal_frame, .init = setup)
+{
+	signal(SIGUSR1, walk_twice);
+	recurse(10, interrupt);
+	cr_assert_eq(joined, 1);
 }

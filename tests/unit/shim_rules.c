@@ -29,7 +29,7 @@ static uint64_t draw(uint64_t *s)
 /* Addresses as programs have them: clusters in a few modules, neighbours included. */
 static uintptr_t address(uint64_t *s)
 {
-	static const uintptr_t bases[] = { 0x400000, 0x555555554000, 0x7ffff7000000, 0x7fffffffe000 };
+	static const uintptr_t bases[] = { 0x400000, 0x555555554000, 0x7ffff7000000, 0x7fffffeff000 };
 
 	return bases[draw(s) % ARRAY_SIZE(bases)] + draw(s) % 0x100000;
 }
@@ -73,6 +73,20 @@ Test(rules, outside_the_packed_range_are_not_kept)
 		rules_keep(0x1000 + i, most[i], rules_generation());
 		cr_assert(same(rules_find(0x1000 + i), most[i]));
 	}
+}
+
+Test(rules, are_for_user_addresses_only)
+{
+	const uintptr_t limit = 1ull << ARCH_VA_BITS, pc = 0x401000;
+
+	rules_keep(pc, rule_for(pc), rules_generation());
+	cr_assert(same(rules_find(pc), rule_for(pc)));
+	cr_assert_eq(rule_kind(rules_find(pc + limit)), RULE_NONE);
+	cr_assert_eq(rule_kind(rules_find(pc + 2 * limit)), RULE_NONE);
+	rules_keep(pc + limit, rule_for(pc), rules_generation());
+	cr_assert_eq(rule_kind(rules_find(pc + limit)), RULE_NONE);
+	rules_keep(limit - 1, rule_for(pc), rules_generation());
+	cr_assert_eq(rule_kind(rules_find(UINTPTR_MAX)), RULE_NONE, "the end of a walk, address 0, has a rule");
 }
 
 Test(rules, are_all_forgotten_and_those_compiled_before_are_refused)
