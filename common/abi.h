@@ -29,6 +29,11 @@
  *
  *   write proc; store_release(state) (M)   load_acquire(state)           (N)
  *     M pairs with N: whoever sees a process entry in use sees its pid and parent.
+ *
+ *   clear entry; store_release(state, FREE)    (O)   cas_acquire(state, FREE -> CLAIMED) (P)
+ *   clear sums; store_release(spill.key, 0)    (Q)   cas(spill.key, 0 -> key)            (K)
+ *     O pairs with P, Q with K: who takes an entry of a dead process over finds it empty.  Q may leave a key
+ *     in two places, because searches stop at empty entries: the reader adds up all.
  */
 #pragma once
 
@@ -42,7 +47,7 @@
 #include "common/compiler.h"
 
 #define ABI_MAGIC 0x0050415450414548ull /* "HEAPTAP\0", little endian */
-#define ABI_MAJOR 1                     /* another major is refused by both sides */
+#define ABI_MAJOR 2                     /* another major is refused by both sides */
 #define ABI_MINOR 0                     /* a higher minor only adds fields at the ends of pages */
 
 #define ABI_PAGE 4096u
@@ -93,6 +98,7 @@ struct abi_control {
 	_Atomic uint32_t max_depth; /* frames kept per stack, 1..ABI_MAX_DEPTH */
 	_Atomic uint32_t on_full;   /* enum abi_on_full */
 	_Atomic uint32_t detached;  /* 1: collector gave this session up; the shim goes passive */
+	_Atomic uint32_t no_follow; /* 1: forked children stay passive */
 };
 
 enum abi_on_full {
@@ -105,24 +111,26 @@ struct abi_cursors {
 	_Atomic uint64_t words;   /* next free word of the frame arena; starts at 1: offset 0 is "no stack" */
 	_Atomic uint64_t strings; /* next free byte of the string area */
 	_Atomic uint32_t modules; /* next free module entry */
-	_Atomic uint32_t procs;   /* next free process ordinal */
+	_Atomic uint32_t procs;   /* process entries claimed so far: where the next search starts */
 	_Atomic uint32_t epoch;   /* dlclose count: enters each stack's header */
 	_Atomic uint32_t stacks;  /* stacks interned so far, for fill reports */
+	_Atomic uint32_t refused; /* forked children that found no process entry: unrecorded */
 };
 
 enum abi_event_kind {
 	ABI_EVENT_NONE = 0,
 	ABI_EVENT_ALLOC = 1,
 	ABI_EVENT_FREE = 2, /* size, rate, stack, born_ns: what its alloc said */
-	ABI_EVENT_INHERITED =
-		3, /* a live sample a forked child starts with; counted as its alloc, not in alloc_* */
+	/* A live sample that a forked child starts with: in use, but nothing it allocated.  All of them come before
+	 * the child's first other event. */
+	ABI_EVENT_INHERITED = 3,
 };
 
 /* A free repeats what its alloc said, so order between lanes does not matter and no pointer is ever sent. */
 struct abi_event {
 	uint64_t size;    /* requested bytes Z, as the program asked (0 is possible; it weighs as 1) */
 	uint64_t time_ns; /* since abi_header.epoch_ns, coarse */
-	uint64_t born_ns; /* FREE, INHERITED: time of the alloc.  ALLOC: equals time_ns */
+	uint64_t born_ns; /* FREE, INHERITED: time of the alloc, but see ABI_EVENT_MANY.  ALLOC: equals time_ns */
 	uint32_t rate;    /* T in force when the gap that led here was drawn; for FREE that of the alloc */
 	uint32_t stack;   /* stack id: slot number, 0 = table was full */
 	uint32_t tid;
@@ -131,7 +139,10 @@ struct abi_event {
 	uint8_t flags; /* ABI_EVENT_* bits */
 };
 
-#define ABI_EVENT_TEMPORARY 1u /* FREE: same thread, before its next sampled allocation */
+#define ABI_EVENT_TEMPORARY \
+	1u                /* FREE: by the thread that allocated it, with no allocation of that thread in between */
+#define ABI_EVENT_MANY 2u /* INHERITED at T = 1: `born_ns` blocks of a stack at once, `size` bytes in all */
+#define ABI_MAX_MANY (1ull << 40)
 
 static_assert(sizeof(struct abi_event) == 40, "ABI: event changed, bump ABI_MAJOR");
 
@@ -148,15 +159,16 @@ static_assert(sizeof(struct abi_lane) == 2 * CACHE_LINE, "ABI: lane changed");
 enum abi_proc_state {
 	ABI_PROC_FREE = 0,
 	ABI_PROC_ACTIVE = 1,
+	ABI_PROC_CLAIMED = 2, /* being filled in */
 };
 
 /* Counters of one process; relaxed adds by its threads. */
 struct abi_proc {
-	_Atomic uint32_t state; /* enum abi_proc_state (M, N) */
-	uint32_t pid;
-	uint32_t parent; /* ordinal; own ordinal for the program itself */
-	uint32_t pad;
-	uint64_t start_ns;
+	_Atomic uint32_t state;  /* enum abi_proc_state (M, N, O, P) */
+	_Atomic uint32_t pid;    /* as the process itself sees it, in its pid namespace */
+	_Atomic uint32_t parent; /* ordinal of the nearest ancestor recorded by then; the program itself: its own */
+	_Atomic uint32_t parent_pid;  /* of who forked it: perhaps recorded later, or never */
+	_Atomic uint64_t start_ns;    /* when it was forked */
 	_Atomic uint64_t samples;     /* sampled allocations, spilled or not */
 	_Atomic uint64_t frees;       /* frees of sampled allocations, spilled or not */
 	_Atomic uint64_t spilled;     /* events that went to spill counters */
@@ -170,15 +182,13 @@ struct abi_proc {
 static_assert(sizeof(struct abi_proc) == 128, "ABI: proc changed");
 
 /* Spill counters: sums of weights (common/weight.h units), modulo 2^64; the collector adds the differences. */
+struct abi_spill_sums {
+	_Atomic uint64_t events, count, bytes, var_count, var_bytes;
+};
+
 struct abi_spill {
-	alignas(CACHE_LINE) _Atomic uint64_t key;  /* (ordinal << 32 | stack id) + 1; 0 = empty     (K, L) */
-	_Atomic uint64_t allocs, frees;            /* events */
-	_Atomic uint64_t alloc_count, alloc_bytes; /* weights */
-	_Atomic uint64_t free_count, free_bytes;
-	_Atomic uint64_t var_count_alloc, var_count_free;
-	_Atomic uint64_t var_bytes_alloc, var_bytes_free;
-	_Atomic uint64_t inherited_count, inherited_bytes;
-	uint64_t pad[3];
+	alignas(CACHE_LINE) _Atomic uint64_t key; /* (ordinal << 32 | stack id) + 1; 0 = empty  (K, L, Q) */
+	struct abi_spill_sums alloc, freed, inherited;
 };
 static_assert(sizeof(struct abi_spill) == 128, "ABI: spill changed");
 

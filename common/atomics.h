@@ -12,6 +12,7 @@
 #define store_release(p, v) atomic_store_explicit((p), (v), memory_order_release)
 
 #define add_relaxed(p, v) atomic_fetch_add_explicit((p), (v), memory_order_relaxed)
+#define or_relaxed(p, v) atomic_fetch_or_explicit((p), (v), memory_order_relaxed)
 #define sub_relaxed(p, v) atomic_fetch_sub_explicit((p), (v), memory_order_relaxed)
 
 /* On failure *expected holds what was there, read with acquire. */
@@ -22,6 +23,9 @@
 
 /* Store-buffering (Dekker) pairs only: each side stores, fences, then loads what the other stores. */
 #define fence_seq_cst() atomic_thread_fence(memory_order_seq_cst)
+
+/* Loads before it stay before what follows. */
+#define fence_acquire() atomic_thread_fence(memory_order_acquire)
 
 /* Order as a signal handler on the same thread sees it; no instruction. */
 #define fence_signal() atomic_signal_fence(memory_order_seq_cst)

@@ -11,8 +11,9 @@
 #define HELLO_MAGIC 0x314f4c4c45485448ull   /* "HTHELLO1" */
 #define WELCOME_MAGIC 0x31454d4f434c5448ull /* "HTLCOME1" */
 
-#define HEAPTAP_ENV_SOCKET "HEAPTAP_SOCKET"   /* path of the collector's socket */
-#define HEAPTAP_ENV_WAIT_MS "HEAPTAP_WAIT_MS" /* handshake budget in ms, 1..10000; default below */
+#define HEAPTAP_ENV_SOCKET "HEAPTAP_SOCKET" /* path of the collector's socket */
+#define HEAPTAP_ENV_WAIT_MS \
+	"HEAPTAP_WAIT_MS" /* handshake budget in ms, 1..10000, or MS:PID: only for that process */
 #define HEAPTAP_DEFAULT_SOCKET "/run/heaptap/collector.sock"
 #define HEAPTAP_DEFAULT_WAIT_MS 50
 
@@ -22,6 +23,7 @@ enum hello_status {
 	HELLO_EXE_DEFINES_MALLOC = 1, /* the executable brings its own malloc: ours is never called */
 	HELLO_MIXED_ALLOCATORS = 2,   /* the family's symbols belong to different objects: pass-through */
 	HELLO_SANITIZER = 3,          /* a sanitizer runtime owns malloc */
+	HELLO_BEHIND_ANOTHER = 4, /* a library in front of us (hello.allocator) owns malloc: ours is never called */
 };
 
 struct hello {
@@ -38,10 +40,11 @@ struct hello {
 };
 
 enum welcome_verdict {
-	WELCOME_OK = 0,      /* a memfd comes along */
-	WELCOME_VERSION = 1, /* incompatible abi_major */
-	WELCOME_NOTED = 2,   /* status was not HELLO_ACTIVE: noted, nothing to record */
-	WELCOME_REFUSED = 3, /* quota or overload */
+	WELCOME_OK = 0,         /* a memfd comes along */
+	WELCOME_VERSION = 1,    /* incompatible abi_major */
+	WELCOME_NOTED = 2,      /* status was not HELLO_ACTIVE: noted, nothing to record */
+	WELCOME_REFUSED = 3,    /* quota or overload */
+	WELCOME_NOT_WANTED = 4, /* only one process is to be recorded, and this is another */
 };
 
 struct welcome {

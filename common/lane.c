@@ -1,6 +1,8 @@
 /* common/lane.c - see lane.h; no allocation, no system call, no wait on either side. */
 #include "common/lane.h"
 
+#include "common/testpoint.h"
+
 static bool try_lock(struct abi_lane *lane, uint32_t ordinal)
 {
 	uint32_t unlocked = 0;
@@ -23,6 +25,7 @@ int lane_acquire(const struct abi_region *r, uint32_t ordinal, uint32_t hint, ui
 
 		if (!try_lock(lane, ordinal))
 			continue;
+		TEST_POINT(lane_locked);
 		if (LIKELY(has_room(r, lane)))
 			return (int)at;
 		store_release(&lane->lock, 0); /* E */
@@ -37,8 +40,11 @@ void lane_publish(const struct abi_region *r, int l, const struct abi_event *e)
 	uint32_t at = (uint32_t)head & (r->geo.lane_events - 1);
 
 	r->events[(uint64_t)(uint32_t)l * r->geo.lane_events + at] = *e;
+	TEST_POINT(event_written);
 	store_release(&lane->head, head + 1); /* A, pairs with B */
-	store_release(&lane->lock, 0);        /* E, pairs with F */
+	TEST_POINT(event_published);
+	store_release(&lane->lock, 0); /* E, pairs with F */
+	TEST_POINT(lane_unlocked);
 }
 
 int64_t lane_copy(const struct abi_region *r, uint32_t l, uint64_t *tail, struct abi_event *out, uint32_t max)

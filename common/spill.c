@@ -1,6 +1,7 @@
 /* common/spill.c - see spill.h. */
 #include "common/spill.h"
 
+#include "common/testpoint.h"
 #include "common/weight.h"
 
 #define PROBES 64u
@@ -25,8 +26,10 @@ static struct abi_spill *find(const struct abi_region *r, uint64_t key)
 		struct abi_spill *s = &r->spill[at];
 		uint64_t seen = load_acquire(&s->key); /* L, pairs with K */
 
-		if (seen == 0 && cas_acq_rel(&s->key, &seen, key)) /* K */
+		if (seen == 0 && cas_acq_rel(&s->key, &seen, key)) { /* K */
+			TEST_POINT(spill_claimed);
 			return s;
+		}
 		if (seen == key)
 			return s;
 	}
@@ -38,28 +41,32 @@ bool spill_reserve(const struct abi_region *r, uint32_t ordinal)
 	return find(r, key_of(ordinal, 0)) != NULL;
 }
 
-static void add(struct abi_spill *s, const struct abi_event *e)
+static struct abi_spill_sums *sums_of(struct abi_spill *s, uint8_t kind)
 {
-	struct weight w = weight_of(e->size, e->rate);
+	return kind == ABI_EVENT_FREE ? &s->freed : kind == ABI_EVENT_INHERITED ? &s->inherited : &s->alloc;
+}
 
-	if (e->kind == ABI_EVENT_FREE) {
-		add_relaxed(&s->free_count, w.count);
-		add_relaxed(&s->free_bytes, w.bytes);
-		add_relaxed(&s->var_count_free, w.var_count);
-		add_relaxed(&s->var_bytes_free, w.var_bytes);
-		add_relaxed(&s->frees, 1);
-		return;
-	}
-	if (e->kind == ABI_EVENT_INHERITED) {
-		add_relaxed(&s->inherited_count, w.count);
-		add_relaxed(&s->inherited_bytes, w.bytes);
-	} else {
-		add_relaxed(&s->alloc_count, w.count);
-		add_relaxed(&s->alloc_bytes, w.bytes);
-	}
-	add_relaxed(&s->var_count_alloc, w.var_count);
-	add_relaxed(&s->var_bytes_alloc, w.var_bytes);
-	add_relaxed(&s->allocs, 1);
+void spill_of(const struct abi_event *e, struct spill_kind *ret)
+{
+	struct weight w = { .count = e->born_ns << WEIGHT_COUNT_SHIFT, .bytes = e->size << WEIGHT_BYTES_SHIFT };
+	bool many = e->kind == ABI_EVENT_INHERITED && e->flags & ABI_EVENT_MANY;
+
+	if (!many)
+		w = weight_of(e->size, e->rate);
+	*ret = (struct spill_kind){ many ? e->born_ns : 1, w.count, w.bytes, w.var_count, w.var_bytes };
+}
+
+static void add(struct abi_spill_sums *s, const struct abi_event *e)
+{
+	struct spill_kind k;
+
+	spill_of(e, &k);
+	add_relaxed(&s->count, k.count);
+	TEST_POINT(spill_half_added);
+	add_relaxed(&s->bytes, k.bytes);
+	add_relaxed(&s->var_count, k.var_count);
+	add_relaxed(&s->var_bytes, k.var_bytes);
+	add_relaxed(&s->events, k.events);
 }
 
 bool spill_add(const struct abi_region *r, const struct abi_event *e)
@@ -70,8 +77,20 @@ bool spill_add(const struct abi_region *r, const struct abi_event *e)
 	if (!s)
 		s = find(r, key_of(e->proc, 0));
 	if (s)
-		add(s, e);
+		add(sums_of(s, e->kind), e);
+	TEST_POINT(spill_added);
 	return exact;
+}
+
+static struct spill_kind read_kind(const struct abi_spill_sums *s)
+{
+	return (struct spill_kind){
+		.events = load_relaxed(&s->events),
+		.count = load_relaxed(&s->count),
+		.bytes = load_relaxed(&s->bytes),
+		.var_count = load_relaxed(&s->var_count),
+		.var_bytes = load_relaxed(&s->var_bytes),
+	};
 }
 
 bool spill_read(const struct abi_region *r, uint32_t i, uint32_t *ret_proc, uint32_t *ret_stack,
@@ -84,19 +103,23 @@ bool spill_read(const struct abi_region *r, uint32_t i, uint32_t *ret_proc, uint
 		return false;
 	*ret_proc = (uint32_t)((key - 1) >> 32);
 	*ret_stack = (uint32_t)(key - 1);
-	*ret = (struct spill_sums){
-		.allocs = load_relaxed(&s->allocs),
-		.frees = load_relaxed(&s->frees),
-		.alloc_count = load_relaxed(&s->alloc_count),
-		.alloc_bytes = load_relaxed(&s->alloc_bytes),
-		.free_count = load_relaxed(&s->free_count),
-		.free_bytes = load_relaxed(&s->free_bytes),
-		.var_count_alloc = load_relaxed(&s->var_count_alloc),
-		.var_count_free = load_relaxed(&s->var_count_free),
-		.var_bytes_alloc = load_relaxed(&s->var_bytes_alloc),
-		.var_bytes_free = load_relaxed(&s->var_bytes_free),
-		.inherited_count = load_relaxed(&s->inherited_count),
-		.inherited_bytes = load_relaxed(&s->inherited_bytes),
-	};
+	*ret = (struct spill_sums){ read_kind(&s->alloc), read_kind(&s->freed), read_kind(&s->inherited) };
 	return true;
+}
+
+static void clear(struct abi_spill_sums *s)
+{
+	store_relaxed(&s->events, 0);
+	store_relaxed(&s->count, 0);
+	store_relaxed(&s->bytes, 0);
+	store_relaxed(&s->var_count, 0);
+	store_relaxed(&s->var_bytes, 0);
+}
+
+void spill_release(const struct abi_region *r, uint32_t i)
+{
+	clear(&r->spill[i].alloc);
+	clear(&r->spill[i].freed);
+	clear(&r->spill[i].inherited);
+	store_release(&r->spill[i].key, 0); /* Q, pairs with K */
 }

@@ -8,12 +8,16 @@
 #include "common/abi.h"
 
 /* What one spill entry holds, as the reader sees it; weights as in common/weight.h. */
-struct spill_sums {
-	uint64_t allocs, frees;
-	uint64_t alloc_count, alloc_bytes, free_count, free_bytes;
-	uint64_t var_count_alloc, var_count_free, var_bytes_alloc, var_bytes_free;
-	uint64_t inherited_count, inherited_bytes;
+struct spill_kind {
+	uint64_t events, count, bytes, var_count, var_bytes;
 };
+
+struct spill_sums {
+	struct spill_kind alloc, freed, inherited;
+};
+
+/* What one event adds. */
+void spill_of(const struct abi_event *e, struct spill_kind *ret);
 
 /* Writer: make sure the fallback entry of `ordinal` exists.  False if the table is full already. */
 bool spill_reserve(const struct abi_region *r, uint32_t ordinal);
@@ -26,3 +30,6 @@ bool spill_add(const struct abi_region *r, const struct abi_event *e);
  */
 bool spill_read(const struct abi_region *r, uint32_t i, uint32_t *ret_proc, uint32_t *ret_stack,
 		struct spill_sums *ret);
+
+/* Reader: entry `i`, of a process that is dead and whose sums were read, is for others now. */
+void spill_release(const struct abi_region *r, uint32_t i);

@@ -3,6 +3,8 @@
  * A probe looks at most at PROBES slots: past that the table counts as full, which bounds a sample's cost. */
 #include "common/stacktab.h"
 
+#include "common/testpoint.h"
+
 #define PROBES 64u
 
 uint64_t stack_hash(const uint64_t *frames, uint32_t n, uint32_t flags, uint32_t epoch)
@@ -56,7 +58,9 @@ uint32_t stack_intern(const struct abi_region *r, const uint64_t *frames, uint32
 		if (slot == 0) {
 			if (!mine && !(mine = append(r, frames, n, word)))
 				return 0;
+			TEST_POINT(stack_written);
 			if (cas_acq_rel(&r->slots[at], &slot, ABI_SLOT(check, mine))) { /* G, pairs with H */
+				TEST_POINT(stack_published);
 				add_relaxed(&r->cursors->stacks, 1);
 				return at;
 			}

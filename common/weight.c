@@ -74,7 +74,7 @@ struct weight weight_of(uint64_t size, uint32_t rate)
 	/* (1-p)/p^2 = w (w - 1), from 2^-30 units. */
 	w >>= Q - 30;
 	excess = w - (1ull << 30);
-	var = (w * excess) >> (60 - WEIGHT_VARC_SHIFT);
+	var = (w * excess + ((u128)1 << (59 - WEIGHT_VARC_SHIFT))) >> (60 - WEIGHT_VARC_SHIFT);
 	r.var_count = var < UINT64_MAX ? (uint64_t)var : UINT64_MAX;
 	/* Z w and Z (w - 1) in 1/256 bytes, each below 2^66. */
 	r.var_bytes = (uint64_t)((((u128)size * w >> 22) * ((u128)size * excess >> 22)) >> 16);

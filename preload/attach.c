@@ -9,8 +9,10 @@
 #include <time.h>
 
 #include "common/handshake.h"
-#include "common/spill.h"
+#include "common/proctab.h"
 #include "preload/arch.h"
+#include "preload/budget.h"
+#include "preload/child.h"
 #include "preload/dial.h"
 #include "preload/live.h"
 #include "preload/real.h"
@@ -22,11 +24,13 @@
 #define MADV_WIPEONFORK 18
 #endif
 
-/* Room in the live table: for the samples of 64 GiB of live blocks, within bounds.  It is sparse, and sized once: a
- * collector that lowers T later may fill it. */
+/* Room in the live table: for the samples of 64 GiB of live blocks, within bounds.  It is sparse, and sized once; a
+ * collector that lowers T later finds LIVE_LATER more (64 MiB of address space). */
 #define LIVE_BYTES (64ull << 30)
 #define LIVE_MIN (64ull << 10)
 #define LIVE_MAX (16ull << 20)
+#define LIVE_ENTRY_BYTES 74u /* at most: buckets of 256 bytes for seven, their number rounded to a power of two */
+#define LIVE_LATER ((256ull << 10) * 7)
 
 struct attach attach;
 
@@ -51,7 +55,7 @@ uint32_t attach_tid(void)
 }
 
 /* The kernel knows where libc keeps this thread's tid: it clears that word when the thread ends. */
-static void find_tid(void)
+void attach_find_tid(void)
 {
 	uintptr_t tp = arch_thread_pointer(), at = 0;
 
@@ -79,14 +83,27 @@ static const char *env_value(char **envp, const char *name)
 	return NULL;
 }
 
+/* The decimal number at *s, moved behind it; stops in time to be no more than `max` and one digit. */
+static uint32_t number(const char **s, uint32_t max)
+{
+	uint32_t n = 0;
+
+	for (; **s >= '0' && **s <= '9' && n <= max; ++*s)
+		n = n * 10 + (uint32_t)(**s - '0');
+	return n;
+}
+
+/* "MS", or "MS:PID": then only that process waits longer, and not what it starts, which inherits the word. */
 static uint32_t wait_ms(char **envp)
 {
 	const char *s = env_value(envp, HEAPTAP_ENV_WAIT_MS);
-	uint32_t ms = 0;
+	uint32_t ms = s ? number(&s, 10000) : 0;
 
-	for (; s && *s >= '0' && *s <= '9' && ms <= 10000; s++)
-		ms = ms * 10 + (uint32_t)(*s - '0');
-	return s && !*s && ms >= 1 && ms <= 10000 ? ms : HEAPTAP_DEFAULT_WAIT_MS;
+	if (ms < 1 || ms > 10000)
+		return HEAPTAP_DEFAULT_WAIT_MS;
+	if (*s == ':' && s++ && number(&s, 1u << 22) != (uint32_t)sys_call3(SYS_getpid, 0, 0, 0))
+		return HEAPTAP_DEFAULT_WAIT_MS;
+	return *s ? HEAPTAP_DEFAULT_WAIT_MS : ms;
 }
 
 /* Copy `s` with its NUL, cut to fit; returns the bytes used. */
@@ -119,20 +136,16 @@ static void introduce(struct hello *h, const struct real_survey *survey, int arg
 
 /* --- arming -------------------------------------------------------------------------------------------------- */
 
-/* Take the next process entry.  Returns its ordinal + 1, or 0: the table is full. */
+/* Take a process entry for the program itself.  Returns its ordinal + 1, or 0: no room. */
 static uint32_t claim_process(const struct abi_region *r)
 {
-	uint32_t ordinal = add_relaxed(&r->cursors->procs, 1);
-	struct abi_proc *p;
+	const struct proc_info me = { .pid = (uint32_t)sys_call3(SYS_getpid, 0, 0, 0),
+				      .parent = UINT32_MAX,
+				      .start_ns = attach_now() };
+	int ordinal = proc_claim(r, &me);
 
-	if (ordinal >= r->geo.procs || !spill_reserve(r, ordinal))
-		return 0;
-	p = &r->procs[ordinal];
-	p->pid = (uint32_t)sys_call3(SYS_getpid, 0, 0, 0);
-	p->parent = ordinal; /* nobody's child in this region */
-	p->start_ns = attach_now();
-	store_release(&p->state, ABI_PROC_ACTIVE); /* M, pairs with N */
-	return ordinal + 1;
+	child_init(me.pid, (uint32_t)ordinal);
+	return (uint32_t)(ordinal + 1);
 }
 
 static uint64_t live_room(uint32_t rate)
@@ -142,22 +155,35 @@ static uint64_t live_room(uint32_t rate)
 	return n < LIVE_MIN ? LIVE_MIN : n > LIVE_MAX ? LIVE_MAX : n;
 }
 
+/* The second table is for programs that may have address space to spare. */
+static int make_tables(uint32_t rate)
+{
+	uint64_t room = live_room(rate), budget = budget_private() / LIVE_ENTRY_BYTES;
+	int r = live_init(room < budget ? room : budget);
+
+	if (rate == 1)
+		live_filter_pin_all();
+	if (r || (rate && rate <= LIVE_DENSE))
+		return r;
+	if (LIVE_LATER < budget)
+		live_reserve(LIVE_LATER); /* best effort */
+	return 0;
+}
+
 static void arm(char **envp, uint64_t entropy)
 {
 	const struct abi_region *r = &attach.region;
-	uint32_t holder;
-	_Atomic uint32_t *word = sys_mmap(ABI_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	struct attach_page *page = sys_mmap(ABI_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
 
-	if (!word || sys_madvise(word, ABI_PAGE, MADV_WIPEONFORK))
+	if (!page || sys_madvise(page, ABI_PAGE, MADV_WIPEONFORK))
 		return;
-	if (live_init(live_room(load_relaxed(&r->control->rate))))
+	if (make_tables(load_relaxed(&r->control->rate)))
 		return;
-	find_tid();
+	attach_find_tid();
 	sampler_init(entropy);
 	unwind_init(r, envp); /* without it samples carry stack 0 and still count */
-	holder = claim_process(r);
-	store_relaxed(word, holder);
-	store_release(&attach.armed, word); /* V, pairs with W */
+	store_relaxed(&page->holder, claim_process(r));
+	store_release(&attach.armed, page); /* V, pairs with W */
 }
 
 /* 16 random bytes that the kernel gives each program; libc's canaries come from them, so only a hash is used. */

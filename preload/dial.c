@@ -13,6 +13,7 @@
 #include <sys/un.h>
 #include <time.h>
 
+#include "preload/budget.h"
 #include "preload/sys.h"
 
 #define MAX_REGION (1ull << 40)
@@ -154,6 +155,8 @@ static int map_region(int fd, uint64_t size, struct abi_region *ret)
 	if (!(sys_call3(SYS_fcntl, fd, F_GET_SEALS, 0) & F_SEAL_SHRINK) ||
 	    sys_call3(SYS_lseek, fd, 0, SEEK_END) < (long)size)
 		return -EPROTO;
+	if (size > budget_shared())
+		return -ENOMEM;
 	base = sys_mmap(size, PROT_READ | PROT_WRITE, MAP_SHARED, fd);
 	if (!base)
 		return -ENOMEM;

@@ -20,7 +20,7 @@
 
 #include "preload/sys.h"
 
-#define SLOTS 7u
+#define SLOTS LIVE_SLOTS
 #define REACH 8u
 #define MIN_BUCKETS 1024u
 
@@ -34,12 +34,28 @@ static_assert(sizeof(struct bucket) == 256, "a bucket is four lines, its keys th
 /* NULL is pinned at link time: free(NULL) must not need a relocated pointer. */
 _Atomic uint8_t live_filter[1u << LIVE_FILTER_BITS] = { [0] = LIVE_PINNED };
 
-static _Atomic(struct bucket *) table; /* T, U */
-static uint32_t mask;
+#define PARTS (1u << 18)
+
+/* The table, and the one kept in reserve for the day T is lowered: it costs address space until then. */
+struct table {
+	_Atomic(struct bucket *) buckets; /* T, U */
+	uint32_t mask;
+	_Atomic uint32_t used; /* there was an entry in it */
+	/* Which parts were ever written, so that live_each() need not fault in the rest. */
+	uint32_t part_shift; /* log2 of the buckets of a part: a page of them, or more if the table is huge */
+	_Atomic uint64_t touched[PARTS / 64];
+};
+static struct table tables[2];
 
 void live_filter_pin(const void *p)
 {
 	store_relaxed(live_filter_at(p), LIVE_PINNED);
+}
+
+void live_filter_pin_all(void)
+{
+	for (uint32_t i = 0; i < ARRAY_SIZE(live_filter); i++)
+		store_relaxed(&live_filter[i], LIVE_PINNED);
 }
 
 static void filter_add(uintptr_t p, int step)
@@ -59,18 +75,18 @@ static uint64_t mix(uint64_t v)
 	return v ^ v >> 33;
 }
 
-static uint32_t home_of(uintptr_t p)
+static uint32_t home_of(const struct table *t, uintptr_t p)
 {
-	return (uint32_t)(p >> 7 ^ mix(p >> 16)) & mask;
+	return (uint32_t)(p >> 7 ^ mix(p >> 16)) & t->mask;
 }
 
 /* The i-th bucket away from home: unrelated ones, because a neighbourhood is full as a whole. */
-static uint32_t away_of(uintptr_t p, uint32_t i)
+static uint32_t away_of(const struct table *t, uintptr_t p, uint32_t i)
 {
-	return (uint32_t)mix(p + i) & mask; /* blocks are 8 bytes apart or more, and REACH is 8 */
+	return (uint32_t)mix(p + i) & t->mask; /* blocks are 8 bytes apart or more, and REACH is 8 */
 }
 
-int live_init(uint64_t entries)
+static int make(struct table *to, uint64_t entries)
 {
 	uint64_t n = MIN_BUCKETS;
 	struct bucket *t = NULL;
@@ -80,15 +96,27 @@ int live_init(uint64_t entries)
 	for (; !t && n >= MIN_BUCKETS; n /= 2) {
 		t = sys_mmap(n * sizeof(*t), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
 			     -1);
-		mask = (uint32_t)n - 1;
+		to->mask = (uint32_t)n - 1;
 	}
 	if (!t)
 		return -ENOMEM;
+	for (to->part_shift = 4; to->mask >> to->part_shift >= PARTS; to->part_shift++)
+		;
 	/* Best effort: sparse use must not cost huge pages, nor a core dump the empty rest. */
-	sys_madvise(t, ((size_t)mask + 1) * sizeof(*t), MADV_NOHUGEPAGE);
-	sys_madvise(t, ((size_t)mask + 1) * sizeof(*t), MADV_DONTDUMP);
-	store_release(&table, t); /* T, pairs with U */
+	sys_madvise(t, ((size_t)to->mask + 1) * sizeof(*t), MADV_NOHUGEPAGE);
+	sys_madvise(t, ((size_t)to->mask + 1) * sizeof(*t), MADV_DONTDUMP);
+	store_release(&to->buckets, t); /* T, pairs with U */
 	return 0;
+}
+
+int live_init(uint64_t entries)
+{
+	return make(&tables[0], entries);
+}
+
+int live_reserve(uint64_t entries)
+{
+	return make(&tables[1], entries);
 }
 
 /* Turn a key of bucket `b` from `from` into `to`; the slot's number, or SLOTS. */
@@ -105,79 +133,196 @@ static uint32_t turn(struct bucket *b, uintptr_t from, uintptr_t to)
 }
 
 /* Turn a key within the reach of `p`, away from home. */
-static bool turn_away(struct bucket *t, uintptr_t p, uintptr_t from, uintptr_t to, struct live_ref *ret)
+static bool turn_away(const struct table *t, struct bucket *b, uintptr_t from, uintptr_t to, struct live_ref *ref)
 {
 	for (uint32_t i = 0; i < REACH; i++) {
-		ret->bucket = away_of(p, i);
-		ret->slot = turn(&t[ret->bucket], from, to);
-		if (ret->slot < SLOTS)
+		ref->bucket = away_of(t, ref->p, i);
+		ref->slot = turn(&b[ref->bucket], from, to);
+		if (ref->slot < SLOTS)
 			return true;
 	}
 	return false;
 }
 
-static bool reserve(struct bucket *t, uintptr_t p, struct live_ref *ret)
+/* A free slot of table `which` for ref->p. */
+static bool reserve(uint32_t which, struct live_ref *ref)
 {
-	*ret = (struct live_ref){ .p = p, .home = home_of(p) };
-	ret->bucket = ret->home;
-	ret->slot = turn(&t[ret->home], 0, p | 1);
-	if (LIKELY(ret->slot < SLOTS))
+	struct table *t = &tables[which];
+	struct bucket *b = load_acquire(&t->buckets); /* U, pairs with T */
+	uintptr_t p = ref->p;
+
+	if (!b)
+		return false;
+	ref->table = which;
+	ref->home = ref->bucket = home_of(t, p);
+	if (UNLIKELY(load_relaxed(&t->used) == 0))
+		store_relaxed(&t->used, 1);
+	ref->slot = turn(&b[ref->home], 0, p | 1);
+	if (LIKELY(ref->slot < SLOTS))
 		return true;
-	add_relaxed(&t[ret->home].away, 1); /* first: a search that misses it would lose the entry */
-	if (turn_away(t, p, 0, p | 1, ret))
+	add_relaxed(&b[ref->home].away, 1); /* first: a search that misses it would lose the entry */
+	if (turn_away(t, b, 0, p | 1, ref))
 		return true;
-	sub_relaxed(&t[ret->home].away, 1);
+	sub_relaxed(&b[ref->home].away, 1);
 	return false;
+}
+
+static struct bucket *bucket_of(const struct live_ref *ref)
+{
+	return load_acquire(&tables[ref->table].buckets) + ref->bucket; /* U, pairs with T */
+}
+
+static void touch(struct table *t, uint32_t bucket)
+{
+	uint32_t part = bucket >> t->part_shift;
+	uint64_t bit = 1ull << part % 64;
+
+	if (UNLIKELY(!(load_relaxed(&t->touched[part / 64]) & bit)))
+		or_relaxed(&t->touched[part / 64], bit);
 }
 
 bool live_insert(const void *block, const struct live_entry *e)
 {
-	struct bucket *t = load_acquire(&table); /* U, pairs with T */
-	uintptr_t p = (uintptr_t)block;
-	struct live_ref ref;
+	struct live_ref ref = { .p = (uintptr_t)block };
+	uint32_t first =
+		e->rate <= LIVE_DENSE; /* many are to come: not into the small table while there is a large one */
+	struct bucket *b;
 
-	if (!t || p & 1)
+	if (ref.p & 1)
 		return false;
-	filter_add(p, 1);
-	if (!reserve(t, p, &ref)) {
-		filter_add(p, -1);
+	filter_add(ref.p, 1);
+	if (!reserve(first, &ref) && !reserve(!first, &ref)) {
+		filter_add(ref.p, -1);
 		return false;
 	}
-	t[ref.bucket].entry[ref.slot] = *e;
-	store_release(&t[ref.bucket].key[ref.slot], p); /* P, pairs with Q */
+	touch(&tables[ref.table], ref.bucket);
+	b = bucket_of(&ref);
+	b->entry[ref.slot] = *e;
+	store_release(&b->key[ref.slot], ref.p); /* P, pairs with Q */
 	return true;
+}
+
+/* Detach ref->p in table `which`. */
+static bool find(uint32_t which, struct live_ref *ref)
+{
+	const struct table *t = &tables[which];
+	struct bucket *b = load_acquire(&t->buckets); /* U, pairs with T */
+	uintptr_t p = ref->p;
+
+	/* Relaxed: who may free a block got it from the malloc() that set it. */
+	if (!b || load_relaxed(&t->used) == 0)
+		return false;
+	ref->table = which;
+	ref->home = ref->bucket = home_of(t, p);
+	ref->slot = turn(&b[ref->home], p, p | 1);
+	return ref->slot < SLOTS || (load_relaxed(&b[ref->home].away) != 0 && turn_away(t, b, p, p | 1, ref));
 }
 
 bool live_detach(const void *block, struct live_ref *ret)
 {
-	struct bucket *t = load_acquire(&table); /* U, pairs with T */
-	uintptr_t p = (uintptr_t)block;
-	struct live_ref ref = { .p = p };
+	struct live_ref ref = { .p = (uintptr_t)block };
 
-	if (!t || p == 0 || p & 1)
+	if (ref.p == 0 || ref.p & 1 || (!find(0, &ref) && !find(1, &ref)))
 		return false;
-	ref.home = ref.bucket = home_of(p);
-	ref.slot = turn(&t[ref.home], p, p | 1);
-	if (ref.slot == SLOTS && (load_relaxed(&t[ref.home].away) == 0 || !turn_away(t, p, p, p | 1, &ref)))
-		return false;
-	ref.entry = t[ref.bucket].entry[ref.slot];
+	ref.entry = bucket_of(&ref)->entry[ref.slot];
 	*ret = ref;
 	return true;
 }
 
 void live_restore(const struct live_ref *ref)
 {
-	struct bucket *t = load_acquire(&table); /* U, pairs with T */
-
-	store_release(&t[ref->bucket].key[ref->slot], ref->p); /* P, pairs with Q */
+	store_release(&bucket_of(ref)->key[ref->slot], ref->p); /* P, pairs with Q */
 }
 
 void live_drop(const struct live_ref *ref)
 {
-	struct bucket *t = load_acquire(&table); /* U, pairs with T */
+	struct bucket *b = bucket_of(ref);
 
-	store_release(&t[ref->bucket].key[ref->slot], 0); /* R, pairs with S */
+	store_release(&b->key[ref->slot], 0); /* R, pairs with S */
 	if (ref->bucket != ref->home)
-		sub_relaxed(&t[ref->home].away, 1);
+		sub_relaxed(&(b - ref->bucket + ref->home)->away, 1);
 	filter_add(ref->p, -1);
+}
+
+uint64_t live_place(const struct live_ref *ref)
+{
+	return (uint64_t)ref->table << 40 | ref->bucket;
+}
+
+static bool win(const struct live_walk *w, uint64_t place, uint32_t slot, int what)
+{
+	uint64_t open = LIVE_TURN(place, LIVE_OPEN);
+
+	/* The entry was read before: who loses may let it go at once. */
+	return cas_acq_rel(&w->turns->turn[slot], &open, LIVE_TURN(place, what));
+}
+
+static void look_at(const struct live_walk *w, struct bucket *b, uint64_t place, uint32_t slot)
+{
+	uintptr_t key = load_acquire(&b->key[slot]); /* Q, pairs with P */
+	struct live_entry e = b->entry[slot];
+
+	fence_acquire(); /* the entry was read before the key is looked at again */
+	if (key && !(key & 1) && load_relaxed(&b->key[slot]) == key) {
+		if (win(w, place, slot, LIVE_TOLD))
+			w->each(&e, w->arg);
+	} else if (key && win(w, place, slot, LIVE_MISSED)) {
+		w->missed(key & ~(uintptr_t)1, w->arg);
+	}
+}
+
+static void each_of_bucket(const struct live_walk *w, struct bucket *b, uint64_t place)
+{
+	uintptr_t any = 0;
+
+	for (uint32_t i = 0; i < SLOTS; i++)
+		any |= load_relaxed(&b->key[i]);
+	if (!any)
+		return;
+	for (uint32_t i = 0; i < SLOTS; i++)
+		store_relaxed(&w->turns->turn[i], LIVE_TURN(place, LIVE_OPEN));
+	store_release(&w->turns->at, LIVE_AT(place));
+	fence_seq_cst(); /* Dekker, with who detaches an entry and then looks at `at` */
+	for (uint32_t i = 0; i < SLOTS; i++)
+		look_at(w, b, place, i);
+	store_release(&w->turns->at, LIVE_AT(place) + 1);
+}
+
+static bool was_touched(const struct table *t, uint64_t bucket)
+{
+	uint64_t part = bucket >> t->part_shift;
+
+	return load_relaxed(&t->touched[part / 64]) >> part % 64 & 1;
+}
+
+static void each_of_table(const struct live_walk *w, uint64_t which)
+{
+	const struct table *t = &tables[which];
+	struct bucket *b = load_acquire(&t->buckets); /* U, pairs with T */
+	uint64_t n = b ? (uint64_t)t->mask + 1 : 0;
+
+	for (uint64_t at = 0; at < n; at++) {
+		if (was_touched(t, at))
+			each_of_bucket(w, &b[at], which << 40 | at);
+		else
+			at |= (1ull << t->part_shift) - 1;
+	}
+}
+
+void live_each(const struct live_walk *w)
+{
+	for (uint64_t which = 0; which < ARRAY_SIZE(tables); which++)
+		each_of_table(w, which);
+	store_release(&w->turns->at, UINT64_MAX);
+}
+
+void live_unmark(void)
+{
+	for (struct table *t = tables; t < tables + ARRAY_SIZE(tables); t++) {
+		struct bucket *b = load_acquire(&t->buckets); /* U, pairs with T */
+
+		for (uint64_t at = 0; b && at <= t->mask; at++)
+			for (uint32_t i = 0; i < SLOTS && was_touched(t, at); i++)
+				b[at].entry[i].mark = 0;
+	}
 }

@@ -26,14 +26,16 @@
 /* What the event of a free repeats from its alloc. */
 struct live_entry {
 	uint64_t size, born_ns;
-	uint32_t rate, stack;
+	uint32_t rate;
+	unsigned stack : 24; /* ABI_MAX_STACK_SLOTS */
+	unsigned mark : 8;   /* child_mark() */
 };
 
 /* An entry taken out by live_detach(): invisible to everybody else, its slot still reserved. */
 struct live_ref {
 	struct live_entry entry;
 	uintptr_t p;
-	uint32_t bucket, home, slot;
+	uint32_t table, bucket, home, slot;
 };
 
 #define LIVE_FILTER_BITS 16
@@ -57,9 +59,18 @@ static inline bool live_maybe(const void *p)
 /* Make live_maybe() true for `p` for ever. */
 void live_filter_pin(const void *p);
 
+/* For every pointer: when all blocks are recorded the filter has nothing to tell, and two atomic counts less to do
+ * for each of them. */
+void live_filter_pin_all(void);
+
 /* Make room for at least `entries`; the mapping is sparse.  If memory is limited the table gets smaller.
  * Returns 0 or -ENOMEM. */
 int live_init(uint64_t entries);
+
+/* Likewise, once, right after live_init(): a second table, for entries whose T is at most LIVE_DENSE and for what
+ * finds no room in the first.  Its memory is not touched before that. */
+int live_reserve(uint64_t entries);
+#define LIVE_DENSE 4096u
 
 /* False: no room (or no table).  Then nothing was changed. */
 bool live_insert(const void *p, const struct live_entry *e);
@@ -67,4 +78,31 @@ bool live_insert(const void *p, const struct live_entry *e);
 /* Take the entry of `p` out, if there is one: follow with live_restore() or live_drop(). */
 bool live_detach(const void *p, struct live_ref *ret);
 void live_restore(const struct live_ref *ref);
+
+/* A walk through the table while others work on it.  `at` is 0 before, LIVE_AT(place) while the walk is at that
+ * live_place(), one more when it has been there, and the highest number in the end.  While it is there, whose an
+ * entry is is decided by the first CAS of its slot's word, from LIVE_OPEN: the walk's (LIVE_TOLD: given to `each`;
+ * LIVE_MISSED: it was out of the table, given to `missed`), or that of who detached it (LIVE_TAKEN).  So nobody
+ * waits. */
+#define LIVE_SLOTS 7u
+struct live_turns {
+	_Atomic uint64_t at;
+	_Atomic uint64_t turn[LIVE_SLOTS]; /* LIVE_TURN() */
+};
+enum { LIVE_OPEN, LIVE_TOLD, LIVE_TAKEN, LIVE_MISSED };
+#define LIVE_AT(place) (2 * (place) + 1)
+#define LIVE_TURN(place, what) ((place) << 2 | (uint64_t)(what))
+
+struct live_walk {
+	struct live_turns *turns;
+	void (*each)(const struct live_entry *e, void *arg);
+	void (*missed)(uintptr_t p, void *arg);
+	void *arg;
+};
+
+void live_each(const struct live_walk *w);
+
+/* All marks become 0; while there is one thread. */
+void live_unmark(void);
+uint64_t live_place(const struct live_ref *ref);
 void live_drop(const struct live_ref *ref);

@@ -1,6 +1,8 @@
 /* preload/real.c - see real.h.
  *
- * Who owns a symbol is told by its link map (dladdr1), not by names.  malloc, calloc, realloc, free and memalign
+ * What a symbol would be bound to without us, and whose it is, is read from the objects' own tables in the loader's
+ * order: that is what dlsym(RTLD_NEXT) does, but it allocates where it fails, and dladdr() looks at every symbol of
+ * libc, each time: 0.1 ms of a program's start.  malloc, calloc, realloc, free and memalign
  * must have one owner; what else that owner lacks is composed from its own memalign, because libc's version would
  * hand out blocks that its free() cannot take. */
 #include "preload/real.h"
@@ -12,13 +14,15 @@
 #include <stdint.h>
 
 #include "common/atomics.h"
+#include "preload/cxx.h"
+#include "preload/dynsym.h"
 
 enum { UNDECIDED, DECIDING, DECIDED };
 
 #define PAGE 4096u /* of valloc and pvalloc on the architectures we build for; aarch64 kernels may use more */
 
 static _Atomic int state; /* DECIDED is stored with release (X) and read with acquire (Y) */
-static struct link_map *owner;
+static const struct link_map *owner;
 static bool mixed;
 
 /* Visible exactly if the runtime is in the process; weak, so nothing is looked up by name. */
@@ -83,18 +87,46 @@ static void *composed_pvalloc(size_t size)
 
 /* --- deciding ------------------------------------------------------------------------------------------------ */
 
-static struct link_map *owner_of(const void *symbol)
+const struct link_map *real_self(void)
 {
+	static const struct link_map *self;
 	struct link_map *map = NULL;
 	Dl_info info;
 
-	return symbol && dladdr1(symbol, &info, (void **)&map, RTLD_DL_LINKMAP) ? map : NULL;
+	if (!self && dladdr1(&real, &info, (void **)&map, RTLD_DL_LINKMAP))
+		self = map;
+	return self;
 }
 
-/* dlsym() judges RTLD_NEXT by who calls it: this function must stay in this file. */
-static void *next(const char *name)
+/* The kernel's object is in the loader's list, but nobody is bound to it. */
+static bool is_vdso(const struct link_map *map)
 {
-	return dlsym(RTLD_NEXT, name);
+	static const char prefix[] = "linux-vdso";
+	const char *name = dynsym_soname(map);
+	size_t i = 0;
+
+	while (name && i + 1 < sizeof(prefix) && name[i] == prefix[i])
+		i++;
+	return i + 1 == sizeof(prefix);
+}
+
+struct real_next real_next(const char *name)
+{
+	for (const struct link_map *map = real_self()->l_next; map; map = map->l_next) {
+		const ElfW(Sym) *symbol = dynsym_find(map, name);
+
+		if (!symbol || is_vdso(map))
+			continue;
+		if (ELF64_ST_TYPE(symbol->st_info) == STT_GNU_IFUNC)
+			return (struct real_next){ map, dlsym(RTLD_NEXT, name) };
+		return (struct real_next){ map, (const void *)(map->l_addr + symbol->st_value) };
+	}
+	return (struct real_next){ NULL, NULL };
+}
+
+bool real_owns(const struct real_next *next)
+{
+	return next->map && next->map == owner;
 }
 
 /* Pedantic C has no cast from object to function pointers; POSIX says their representation is the same. */
@@ -104,13 +136,18 @@ static void assign(void *entry, const void *symbol)
 		*(const void **)entry = symbol;
 }
 
-/* `symbol` if the family's owner has it, else the composition. */
+static void assign_next(void *entry, const char *name)
+{
+	assign(entry, real_next(name).symbol);
+}
+
+/* What the family's owner has, else the composition. */
 static void assign_or(void *entry, const char *name, void (*composed)(void))
 {
-	void *symbol = next(name);
+	struct real_next next = real_next(name);
 
-	if (mixed || owner_of(symbol) == owner)
-		assign(entry, symbol);
+	if (mixed || real_owns(&next))
+		assign(entry, next.symbol);
 	else
 		*(void (**)(void))entry = composed;
 }
@@ -119,20 +156,21 @@ static void decide(void)
 {
 	static const char *const core[] = { "malloc", "calloc", "realloc", "free", "memalign" };
 
-	owner = owner_of(next("malloc"));
+	owner = real_next(core[0]).map;
 	for (size_t i = 0; i < ARRAY_SIZE(core); i++)
-		mixed |= owner_of(next(core[i])) != owner;
-	assign(&real.calloc, next("calloc"));
-	assign(&real.realloc, next("realloc"));
-	assign(&real.free, next("free"));
-	assign(&real.memalign, next("memalign"));
-	assign(&real.reallocarray, next("reallocarray"));
-	assign(&real.dlclose, next("dlclose"));
+		mixed |= real_next(core[i]).map != owner;
+	assign_next(&real.calloc, "calloc");
+	assign_next(&real.realloc, "realloc");
+	assign_next(&real.free, "free");
+	assign_next(&real.memalign, "memalign");
+	assign_next(&real.reallocarray, "reallocarray");
+	assign_next(&real.dlclose, "dlclose");
 	assign_or(&real.aligned_alloc, "aligned_alloc", (void (*)(void))composed_aligned_alloc);
 	assign_or(&real.posix_memalign, "posix_memalign", (void (*)(void))composed_posix_memalign);
 	assign_or(&real.valloc, "valloc", (void (*)(void))composed_valloc);
 	assign_or(&real.pvalloc, "pvalloc", (void (*)(void))composed_pvalloc);
-	assign(&real.malloc, next("malloc")); /* last: its hook tests it first */
+	cxx_decide();
+	assign_next(&real.malloc, "malloc"); /* last: its hook tests it first */
 }
 
 /* Relocation turns this word from an offset in the file into its own address. */
@@ -157,20 +195,10 @@ bool real_ready(void)
 static bool is_rival(const struct link_map *map)
 {
 	static const char ours[] = "libheaptap.so";
-	uintptr_t strings = 0, name = 0;
+	const char *name = dynsym_soname(map);
 	size_t i = 0;
 
-	for (const ElfW(Dyn) *d = map->l_ld; d->d_tag != DT_NULL; d++) {
-		if (d->d_tag == DT_STRTAB)
-			strings = d->d_un.d_ptr;
-		if (d->d_tag == DT_SONAME)
-			name = d->d_un.d_val;
-	}
-	if (!strings || !name)
-		return false;
-	if (strings < map->l_addr) /* the vdso is not relocated in place */
-		strings += map->l_addr;
-	while (i < sizeof(ours) && ((const char *)strings)[name + i] == ours[i])
+	while (name && i < sizeof(ours) && name[i] == ours[i])
 		i++;
 	return i == sizeof(ours);
 }
@@ -183,23 +211,23 @@ static bool has_rival(const struct link_map *self)
 	return false;
 }
 
-/* The object whose `name` the program is bound to.  A program that is not position independent may answer with a
- * PLT entry of its own for what it does not define: NULL then, nothing is known to stand in front of us. */
-static const struct link_map *front_of(const char *name)
+/* The object that the program is bound to for `name`, or NULL: it is ours.  By the objects' own tables: dlsym()
+ * answers for a program that is not position independent with a PLT entry of its own, whoever stands in front. */
+static const struct link_map *front_of(const char *name, const struct link_map *self)
 {
-	const void *symbol = dlsym(RTLD_DEFAULT, name);
-	const ElfW(Sym) *entry = NULL;
-	Dl_info info;
+	const struct link_map *map = self;
 
-	if (!symbol || !dladdr1(symbol, &info, (void **)&entry, RTLD_DL_SYMENT))
-		return NULL;
-	return entry && entry->st_shndx == SHN_UNDEF ? NULL : owner_of(symbol);
+	while (map->l_prev)
+		map = map->l_prev;
+	while (map && !dynsym_find(map, name))
+		map = map->l_next;
+	return map != self ? map : NULL;
 }
 
 void real_survey(struct real_survey *ret)
 {
 	static const char *const family[] = { "malloc", "calloc", "realloc", "free" };
-	const struct link_map *self = owner_of((const void *)&real);
+	const struct link_map *self = real_self();
 
 	*ret = (struct real_survey){ .path = owner ? owner->l_name : "", .rival = has_rival(self) };
 	if (&sanitizer_address || &sanitizer_thread || &sanitizer_memory || &sanitizer_leak)
@@ -207,13 +235,13 @@ void real_survey(struct real_survey *ret)
 	else if (mixed)
 		ret->status = HELLO_MIXED_ALLOCATORS;
 	for (size_t i = 0; i < ARRAY_SIZE(family); i++) {
-		const struct link_map *front = front_of(family[i]);
+		const struct link_map *front = front_of(family[i], self);
 
-		if (!front || front == self)
+		if (!front)
 			continue;
 		ret->path = front->l_name; /* "" for the program */
 		if (ret->status == HELLO_ACTIVE)
-			ret->status = HELLO_EXE_DEFINES_MALLOC;
+			ret->status = *front->l_name ? HELLO_BEHIND_ANOTHER : HELLO_EXE_DEFINES_MALLOC;
 		return;
 	}
 }
@@ -222,7 +250,21 @@ void real_survey(struct real_survey *ret)
  * without arguments and environment. */
 void *real_libc(const char *name)
 {
-	void *symbol = next(name);
+	struct real_next next = real_next(name);
 
-	return owner_of(symbol) == owner_of(next("gnu_get_libc_version")) ? symbol : NULL;
+	return next.map && next.map == real_next("gnu_get_libc_version").map ? (void *)(uintptr_t)next.symbol
+									     : NULL;
+}
+
+bool real_imported(const char *name)
+{
+	const struct link_map *self = real_self(), *map = self;
+	const struct link_map *libc = real_next("gnu_get_libc_version").map;
+
+	while (map->l_prev)
+		map = map->l_prev;
+	for (; map; map = map->l_next)
+		if (map != self && map != libc && dynsym_imports(map, name))
+			return true;
+	return false;
 }

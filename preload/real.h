@@ -6,6 +6,7 @@
  * family, or, when the family is mixed, whatever each symbol would have been without us. */
 #pragma once
 
+#include <link.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -47,3 +48,18 @@ void real_survey(struct real_survey *ret);
 
 /* A function of libc itself; NULL if it has none of that name, or another library stands in front of it. */
 void *real_libc(const char *name);
+
+/* A definition and the object it is in; nulls: there is none. */
+struct real_next {
+	const struct link_map *map;
+	const void *symbol;
+};
+
+/* For decisions, while nothing but the objects of the start is loaded: what `name` would be bound to without us; is
+ * it the allocator's; our own object. */
+struct real_next real_next(const char *name);
+bool real_owns(const struct real_next *next);
+const struct link_map *real_self(void);
+
+/* Constructor only: does the program or a library other than libc and us refer to `name`? */
+bool real_imported(const char *name);

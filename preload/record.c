@@ -12,6 +12,7 @@
 
 #include "common/stacktab.h"
 #include "preload/attach.h"
+#include "preload/child.h"
 #include "preload/early.h"
 #include "preload/emit.h"
 #include "preload/live.h"
@@ -20,13 +21,6 @@
 #include "preload/unwind.h"
 
 #define PAGE 4096u
-
-/* Where the program called us.  In a NOINLINE function that was reached by a jump. */
-#define CALLER()                                                                                      \
-	{                                                                                             \
-		.ip = (uintptr_t)__builtin_return_address(0), .sp = (uintptr_t)__builtin_dwarf_cfa(), \
-		.fp = *(const uintptr_t *)__builtin_frame_address(0)                                  \
-	}
 
 static uint32_t stack_of(const struct abi_region *r, struct abi_proc *proc, const struct unwind_start *at)
 {
@@ -44,6 +38,12 @@ static uint32_t stack_of(const struct abi_region *r, struct abi_proc *proc, cons
 	return id;
 }
 
+/* What the event of its free says about the sampled block `p` beyond its alloc. */
+static uint8_t ending(const void *p)
+{
+	return sampler_was_last(&sampler, p) ? ABI_EVENT_TEMPORARY : 0;
+}
+
 /* Take the entry of `p` out and report its end; `holder` 0 = only take it out. */
 static void forget(uint32_t holder, const void *p)
 {
@@ -51,8 +51,9 @@ static void forget(uint32_t holder, const void *p)
 
 	if (!live_maybe(p) || !live_detach(p, &ref))
 		return;
+	holder = child_end_of(holder, &ref);
 	if (holder)
-		emit_free(holder, &ref.entry);
+		emit_free(holder, &ref.entry, ending(p));
 	live_drop(&ref);
 }
 
@@ -61,14 +62,16 @@ static NOINLINE void sample(uint32_t holder, const void *p, size_t size, uint32_
 {
 	const struct abi_region *r = &attach.region;
 	struct abi_proc *proc = &r->procs[holder - 1];
-	struct live_entry e = { .size = size, .rate = rate, .born_ns = attach_now() };
+	struct live_entry e = { .size = size, .rate = rate, .born_ns = attach_now(), .mark = child_mark() };
 
 	e.stack = stack_of(r, proc, at);
 	forget(holder, p);
-	if (live_insert(p, &e))
+	if (live_insert(p, &e)) {
 		emit_alloc(holder, &e);
-	else
+		sampler_remember(&sampler, p);
+	} else {
 		add_relaxed(&proc->untracked, 1);
+	}
 }
 
 /* Count the allocation `p` of `size` bytes, and record it if a gap ends in it.  A failed one is no allocation. */
@@ -79,14 +82,15 @@ static void *count(void *p, size_t size, const struct unwind_start *at)
 
 	if (!p)
 		return p;
+	sampler_ready();
 	over = attach_over(); /* before the look at the word: passive for good only if it was passive after this */
 	holder = attach_holder();
-	if (!holder) {
-		sampler_nap(&sampler, over ? SAMPLER_NAP : 0);
+	if (!holder && !child_is_fresh() && !(holder = attach_holder())) {
+		sampler_nap(&sampler, over ? SAMPLER_LOOK : 0);
 		return p;
 	}
-	rate = sampler_take(&sampler, size, load_relaxed(&attach.region.control->rate), holder);
-	if (rate)
+	rate = sampler_take(&sampler, size, load_relaxed(&attach.region.control->rate), attach.stream);
+	if (rate && (holder || (holder = child_begin())))
 		sample(holder, p, size, rate, at);
 	return p;
 }
@@ -141,10 +145,10 @@ static void *reallocate(void *p, size_t size, const struct unwind_start *at)
 		return NULL;
 	}
 	if (sampled) {
-		uint32_t holder = attach_holder();
+		uint32_t holder = child_end_of(attach_holder(), &old);
 
 		if (holder)
-			emit_free(holder, &old.entry);
+			emit_free(holder, &old.entry, ending(p));
 		live_drop(&old);
 	}
 	return count(to, size, at);
@@ -167,7 +171,7 @@ NOINLINE void *record_reallocarray(void *p, size_t n, size_t size)
 
 	if (!real_ready())
 		return overflow ? NULL : reallocate(p, bytes, &at);
-	if (overflow || !attach_holder())
+	if (overflow || (!attach_holder() && !child_is_fresh()))
 		return real.reallocarray(p, n, size);
 	return reallocate(p, bytes, &at);
 }
@@ -233,4 +237,14 @@ NOINLINE void *record_pvalloc(size_t size)
 	if (!real_ready())
 		return early_memalign(PAGE, size);
 	return count(real.pvalloc(size), (size + PAGE - 1) & ~(size_t)(PAGE - 1), &at);
+}
+
+void *record_count(void *p, size_t size, const struct unwind_start *at)
+{
+	return count(p, size, at);
+}
+
+void record_forget(const void *p)
+{
+	forget(attach_holder(), p);
 }

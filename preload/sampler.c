@@ -5,8 +5,10 @@
  * relative precision.  Random numbers: splitmix64, one 64-bit state per thread. */
 #include "preload/sampler.h"
 
+#include <assert.h>
+
 #include "common/abi.h"
-#include "common/atomics.h"
+#include "preload/arch.h"
 
 #define Q 62
 #define ONE (1ull << Q)
@@ -15,6 +17,9 @@
 #define GOLDEN 0x9e3779b97f4a7c15ull
 
 _Thread_local struct sampler sampler;
+static_assert(sizeof(sampler) <= 64, "static TLS is scarce");
+
+_Atomic intptr_t sampler_at;
 
 static uint64_t secret;
 static _Atomic uint32_t threads;
@@ -67,39 +72,57 @@ static void seed(struct sampler *s)
 	s->id = id;
 }
 
+/* The gap goes on for `gap` bytes: so many of them until the next look. */
+static void go_on(struct sampler *s, uint64_t gap)
+{
+	s->left = gap < SAMPLER_LOOK ? gap : SAMPLER_LOOK;
+	s->beyond = gap - s->left;
+}
+
 static void draw(struct sampler *s, uint32_t rate, uint32_t stream)
 {
 	s->prng += GOLDEN;
-	s->left = sampler_gap(mix(s->prng ^ mix(stream)), rate);
+	go_on(s, sampler_gap(mix(s->prng ^ mix(stream)), rate));
 	s->rate = rate;
 }
 
+void sampler_ready(void)
+{
+	if (UNLIKELY(load_relaxed(&sampler_at) == 0))
+		store_release(&sampler_at,
+			      (intptr_t)((uintptr_t)&sampler - arch_thread_pointer())); /* Z, see hot.h */
+}
+
 /* By memorylessness a gap may be drawn at any moment that was not chosen by what it will hit.  So after a nap, or
- * in a fresh thread, the allocation at hand is tested against the first gap like any other. */
+ * in a fresh thread, the allocation at hand is tested against the first gap like any other.  When T was changed it
+ * is still judged by the gap it ran into, whether or not that ends in it, and the next one by a new gap: to redraw
+ * for itself would give it two chances. */
 uint32_t sampler_take(struct sampler *s, uint64_t size, uint32_t rate, uint32_t stream)
 {
-	uint64_t z = size ? size : 1;
-	uint32_t due;
+	uint64_t z = size ? size : 1, gap;
+	uint32_t due = 0;
 
 	if (UNLIKELY(s->id == 0))
 		seed(s);
+	s->last = NULL;
 	if (rate > ABI_MAX_RATE)
 		rate = ABI_MAX_RATE;
-	if (s->rate == 0 && z > s->left) {
-		if (rate == 0) {
-			sampler_nap(s, SAMPLER_NAP);
+	if (s->rate == 0) {
+		if (z <= s->left) {
+			s->left -= z;
 			return 0;
 		}
-		draw(s, rate, stream);
+		if (rate)
+			draw(s, rate, stream);
 	}
-	if (z <= s->left) {
-		s->left -= z;
-		return 0;
-	}
-	due = s->rate;
+	gap = s->left + s->beyond;
+	if (s->rate && z > gap)
+		due = s->rate;
 	if (rate == 0)
-		sampler_nap(s, SAMPLER_NAP);
-	else
+		sampler_nap(s, SAMPLER_LOOK);
+	else if (due || rate != s->rate)
 		draw(s, rate, stream);
+	else
+		go_on(s, gap - z);
 	return due;
 }

@@ -4,26 +4,41 @@
  * touch it, plainly: a handler in between can cost one decrement or repeat one gap, nothing else.  Integers only.
  *
  * A gap is E = ceil(exponential(T)) >= 1 bytes; an allocation of Z = max(size, 1) is sampled iff E <= Z, that is
- * with probability exactly 1 - exp(-Z/T).  `left` holds E - 1, so the hook's whole test is size - 1 < left
- * (unsigned: size 0 looks like the largest size and takes the cold path, which knows Z).
- * T = 1 is exact: left stays 0.  rate 0 = no gap was drawn: `left` only says when to look again. */
+ * with probability exactly 1 - exp(-Z/T).  The bytes that may still pass, E - 1, are `left` + `beyond`: `left`
+ * never holds more than SAMPLER_LOOK, so that a thread with a long gap still sees soon that T was changed.  The
+ * hook's whole test is Z <= left.  T = 1 is exact: both stay 0.  rate 0 = no gap was drawn: `left` only says when
+ * to look again. */
 #pragma once
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
+#include "common/atomics.h"
 #include "common/compiler.h"
 
 struct sampler {
-	uint64_t left; /* bytes that can still be passed unsampled, see above */
+	uint64_t left;   /* bytes that can still be passed before the next look */
+	uint64_t beyond; /* bytes of the gap after that look */
 	uint64_t prng;
-	uint32_t rate; /* T by which `left` was drawn; 0 = none yet */
-	uint32_t id;   /* number of this thread, from 1; spreads threads over lanes and walk slots */
+	const void *last; /* sampled block that was this thread's last allocation, if `left` is still `mark` */
+	uint32_t mark;
+	uint32_t rate;    /* T by which the gap was drawn; 0 = none yet */
+	uint32_t writing; /* emit.c is at work in the shared region */
+	uint32_t id;      /* number of this thread, from 1; spreads threads over lanes and walk slots */
 };
 
-extern _Thread_local struct sampler sampler;
+extern HIDDEN _Thread_local struct sampler sampler;
 
-/* While there is nothing to sample a thread looks again after this many bytes. */
-#define SAMPLER_NAP (128u << 20)
+/* Where `sampler` is, from the thread pointer; 0 until sampler_ready().  For hooks that may run before relocation.
+ */
+extern HIDDEN _Atomic intptr_t sampler_at;
+
+/* After so many bytes a thread looks at T again, whatever its gap, and also while there is nothing to sample. */
+#define SAMPLER_LOOK (1u << 20)
+
+/* Allocations can be forwarded and threads have their `sampler`.  Any thread, any number of times. */
+void sampler_ready(void);
 
 /* Entropy for the seeds of all threads.  Once, from the constructor. */
 void sampler_init(uint64_t secret);
@@ -36,7 +51,23 @@ uint32_t sampler_take(struct sampler *s, uint64_t size, uint32_t rate, uint32_t 
 static inline void sampler_nap(struct sampler *s, uint64_t bytes)
 {
 	s->left = bytes;
+	s->beyond = 0;
 	s->rate = 0;
+	s->last = NULL;
+}
+
+/* `p` has just been sampled. */
+static inline void sampler_remember(struct sampler *s, const void *p)
+{
+	s->mark = (uint32_t)s->left;
+	s->last = p;
+}
+
+/* Is `p`, a sampled block, the last allocation of this thread?  Every allocation lessens `left`, or goes through
+ * sampler_take(). */
+static inline bool sampler_was_last(const struct sampler *s, const void *p)
+{
+	return s->last == p && s->left == s->mark;
 }
 
 /* -ln(U) for U = x / 2^64, in 2^-56 units; x = 0 counts as 1.  Relative error below 2^-40, where the result is not

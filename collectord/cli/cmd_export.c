@@ -1,4 +1,6 @@
-/* collectord/cli/cmd_export.c - heaptap export: a snapshot in formats of other tools. */
+/* collectord/cli/cmd_export.c - heaptap export: a profile in formats of other tools, any number of them at once.
+ *
+ * One table says which formats there are.  All are made before the first file is written. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,33 +11,160 @@
 #include "collectord/cli/output.h"
 #include "collectord/cli/say.h"
 #include "collectord/cli/source.h"
+#include "collectord/profile/encode.h"
+#include "collectord/profile/encode_frame.h"
+#include "collectord/profile/json.h"
 #include "collectord/profile/pprof.h"
+#include "collectord/profile/report.h"
+
+enum export_format {
+	EXPORT_PPROF,
+	EXPORT_JSON,
+	EXPORT_FOLDED,
+	EXPORT_SPEEDSCOPE,
+	EXPORT_DHAT,
+	EXPORT_CSV,
+	EXPORT_GOTEXT,
+	EXPORT_HEAPTEXT,
+	EXPORT_FORMATS,
+};
 
 struct export_options {
-	const char *pprof;
+	const char *file[EXPORT_FORMATS];
 	bool peak;
 };
 
-#define AT(field) offsetof(struct export_options, field)
+/* --- formats ----------------------------------------------------------------------------------------- */
 
-static const struct option_desc options[] = {
-	{ "pprof", 0, OPTION_TEXT, AT(pprof), "FILE", 0, 0, "write a gzip'ed pprof profile to FILE; - is stdout" },
-	{ "peak", 0, OPTION_FLAG, AT(peak), NULL, 0, 0, "in-use values of the moment when most was in use" },
-};
-
-static int write_pprof(const struct profile *p, const char *file)
+static int encode_pprof(const struct profile *p, FILE *out, struct fault *f)
 {
-	struct fault f = { "" };
 	void *buf = NULL;
 	size_t len = 0;
 	int r = pprof_encode(p, &buf, &len);
 
-	if (r)
-		fault_set(&f, r, "%s: %s while encoding the profile", file, strerror(-r));
-	else
-		r = output_write(file, buf, len, &f);
+	(void)f;
+	if (!r && fwrite(buf, 1, len, out) != len)
+		r = -ENOMEM;
 	free(buf);
-	return r ? say_fault(&f, EXIT_FAULT) : EXIT_OK;
+	return r;
+}
+
+static int encode_json(const struct profile *p, FILE *out, struct fault *f)
+{
+	(void)f;
+	return profile_json(p, out);
+}
+
+static int encode_folded(const struct profile *p, FILE *out, struct fault *f)
+{
+	struct report_options o = REPORT_OPTIONS_DEFAULT;
+	int r = encode_no_negatives(p, "folded stacks", f);
+
+	o.kind = REPORT_FOLDED;
+	return r ? r : report_print(p, &o, out, f);
+}
+
+static int encode_gotext(const struct profile *p, FILE *out, struct fault *f)
+{
+	return gotext_encode(p, NULL, out, f);
+}
+
+static const struct {
+	const char *option;
+	int (*encode)(const struct profile *p, FILE *out, struct fault *f);
+} formats[EXPORT_FORMATS] = {
+	[EXPORT_PPROF] = { "--pprof", encode_pprof },
+	[EXPORT_JSON] = { "--json", encode_json },
+	[EXPORT_FOLDED] = { "--folded", encode_folded },
+	[EXPORT_SPEEDSCOPE] = { "--speedscope", speedscope_encode },
+	[EXPORT_DHAT] = { "--dhat", dhat_encode },
+	[EXPORT_CSV] = { "--csv", csv_encode },
+	[EXPORT_GOTEXT] = { "--gotext", encode_gotext },
+	[EXPORT_HEAPTEXT] = { "--heapv2", heaptext_encode },
+};
+
+#define FORMAT(format) OPTION_TEXT, offsetof(struct export_options, file[EXPORT_##format]), "FILE", 0, 0
+
+static const struct option_desc options[] = {
+	{ "pprof", 0, FORMAT(PPROF), "gzip'ed profile.proto: go tool pprof, Grafana, Parca" },
+	{ "json", 0, FORMAT(JSON), "everything: stacks, errors, sizes, lifetimes, time series" },
+	{ "folded", 0, FORMAT(FOLDED), "bytes in use, one line per stack: flamegraph.pl, inferno" },
+	{ "speedscope", 0, FORMAT(SPEEDSCOPE), "speedscope.app" },
+	{ "dhat", 0, FORMAT(DHAT), "valgrind's dh_view.html, Firefox Profiler" },
+	{ "csv", 0, FORMAT(CSV), "spreadsheets, data frames: one record per stack" },
+	{ "gotext", 0, FORMAT(GOTEXT), "what Go serves as /debug/pprof/heap?debug=1" },
+	{ "heapv2", 0, FORMAT(HEAPTEXT), "text for google-pprof and jeprof, which need the program too" },
+	{ "peak", 0, OPTION_FLAG, offsetof(struct export_options, peak), NULL, 0, 0,
+	  "in-use values of the moment when most was in use" },
+};
+
+/* --- the command ------------------------------------------------------------------------------------- */
+
+/* The format that was asked for before `format` with the same file, or -1. */
+static int same_file(const struct export_options *o, int format)
+{
+	for (int i = 0; i < format; i++)
+		if (o->file[i] && !strcmp(o->file[i], o->file[format]))
+			return i;
+	return -1;
+}
+
+static int check_formats(const struct export_options *o)
+{
+	bool any = false;
+
+	for (int i = 0; i < EXPORT_FORMATS; i++) {
+		int other = o->file[i] ? same_file(o, i) : -1;
+
+		any |= o->file[i] != NULL;
+		if (other < 0)
+			continue;
+		say("export: %s and %s both write to %s; name two files", formats[other].option, formats[i].option,
+		    o->file[i]);
+		return EXIT_USAGE;
+	}
+	if (!any) {
+		say("export: in which format? Add --pprof FILE or another one; `heaptap export --help` lists them");
+		return EXIT_USAGE;
+	}
+	if (o->file[EXPORT_PPROF] && !strcmp(o->file[EXPORT_PPROF], "-") && isatty(STDOUT_FILENO)) {
+		say("export: a profile is binary and standard output is a terminal; name a file or use a pipe");
+		return EXIT_FAULT;
+	}
+	return EXIT_OK;
+}
+
+struct encoded {
+	char *buf; /* malloc'ed */
+	size_t len;
+};
+
+static int encode(int format, const struct profile *p, const char *file, struct encoded *ret, struct fault *f)
+{
+	FILE *out = open_memstream(&ret->buf, &ret->len);
+	int r = out ? formats[format].encode(p, out, f) : -ENOMEM;
+
+	if (out && fclose(out))
+		r = -ENOMEM;
+	if (r && !*f->text)
+		fault_set(f, r, "%s: %s while encoding the profile", file, strerror(-r));
+	return r;
+}
+
+static int export_all(const struct export_options *o, const struct profile *p, struct fault *f)
+{
+	struct encoded all[EXPORT_FORMATS] = { 0 };
+	int r = 0;
+
+	for (int i = 0; i < EXPORT_FORMATS && !r; i++)
+		if (o->file[i])
+			r = encode(i, p, o->file[i], &all[i], f);
+	for (int i = 0; i < EXPORT_FORMATS && !r; i++)
+		if (o->file[i])
+			r = output_write(o->file[i], all[i].buf, all[i].len, f);
+	for (int i = 0; i < EXPORT_FORMATS; i++)
+		free(all[i].buf);
+	return r;
 }
 
 static int export_run(const struct command *c, int argc, char **argv)
@@ -48,32 +177,33 @@ static int export_run(const struct command *c, int argc, char **argv)
 
 	if (r)
 		return options_status(r, &f);
-	if (!o.pprof) {
-		say("export: in which format? Add --pprof FILE");
-		return EXIT_USAGE;
-	}
-	if (!strcmp(o.pprof, "-") && isatty(STDOUT_FILENO)) {
-		say("export: a profile is binary and standard output is a terminal; name a file or use a pipe");
-		return EXIT_FAULT;
-	}
+	r = check_formats(&o);
+	if (r)
+		return r;
 	r = source_open_operand(c->name, argc - first, argv + first, o.peak, &p, &peak);
 	if (r)
 		return r;
-	r = write_pprof(p, o.pprof);
+	r = export_all(&o, p, &f) ? say_fault(&f, EXIT_FAULT) : EXIT_OK;
 	profile_free(p);
 	return r;
 }
 
 const struct command command_export = {
 	.name = "export",
-	.synopsis = "--pprof FILE [OPTIONS] SOURCE",
-	.summary = "write a snapshot in a format of other tools: pprof",
+	.synopsis = "--FORMAT FILE [--FORMAT FILE ...] [--peak] SOURCE",
+	.summary = "write a snapshot in formats of other tools: pprof, JSON, speedscope, DHAT, CSV ...",
 	.options = options,
 	.n_options = ARRAY_SIZE(options),
-	.notes = "SOURCE is what `heaptap top` takes.  An existing FILE is replaced in one step or left alone.\n"
+	.notes = "SOURCE is what `heaptap top` takes.  FILE - is standard output.  An existing FILE is replaced in "
+		 "one\n"
+		 "step or left alone; nothing is written before all formats are made.\n"
 		 "\n"
 		 "examples:\n"
 		 "  heaptap export --pprof heap.pb.gz heaptap.python3.4711\n"
-		 "  go tool pprof -http=: heap.pb.gz\n",
+		 "  go tool pprof -http=: heap.pb.gz\n"
+		 "  heaptap export --json - heaptap.python3.4711 | jq .total\n"
+		 "  heaptap export --folded - heaptap.python3.4711 | flamegraph.pl --countname=bytes >heap.svg\n"
+		 "  heaptap export --heapv2 heap.txt heaptap.redis.4711; google-pprof --text redis-server "
+		 "heap.txt\n",
 	.run = export_run,
 };

@@ -1,4 +1,6 @@
 /* collectord/cli/cmd_run.c - heaptap run: its options and its help; run.c does the work. */
+#include <string.h>
+
 #include "collectord/cli/options.h"
 #include "collectord/cli/run.h"
 #include "collectord/cli/say.h"
@@ -13,17 +15,26 @@ static const struct option_desc options[] = {
 	{ "output", 'o', OPTION_TEXT, AT(output), "DIR", 0, 0,
 	  "snapshots go to DIR/heaptap.PROGRAM.PID (the current directory)" },
 	{ "quiet", 'q', OPTION_FLAG, AT(quiet), NULL, 0, 0, "no status line, no summary; only errors" },
+	{ "no-follow", 0, OPTION_FLAG, AT(no_follow), NULL, 0, 0,
+	  "record the first process only, not what it forks or starts" },
+	{ "on-full", 0, OPTION_TEXT, AT(on_full), "spill|wait", 0, 0,
+	  "the collector lags: spill = totals go on, the moments are lost\n(the default); wait = slow the program down, within bounds" },
 	{ "depth", 0, OPTION_NUMBER, AT(depth), "N", 1, ABI_MAX_DEPTH, "frames kept per stack (127)" },
 };
 
 static int run_run(const struct command *c, int argc, char **argv)
 {
-	struct run_options o = { .rate = 512 << 10, .interval_s = 10, .depth = ABI_DEFAULT_DEPTH, .output = "." };
+	struct run_options o = { .rate = 512 << 10, .interval_s = 10, .depth = ABI_DEFAULT_DEPTH, .output = ".", .on_full = "spill" };
 	struct fault f = { "" };
 	int first, parsed = options_parse(c, argc, argv, &o, &first, &f);
 
 	if (parsed)
 		return options_status(parsed, &f);
+	o.wait_on_full = strcmp(o.on_full, "wait") == 0;
+	if (!o.wait_on_full && strcmp(o.on_full, "spill") != 0) {
+		say("run: --on-full is spill or wait, not '%s'", o.on_full);
+		return EXIT_USAGE;
+	}
 	if (first == argc || !*argv[first]) {
 		say("run: which program? For example: heaptap run -- python3 script.py");
 		return EXIT_USAGE;
@@ -40,10 +51,9 @@ const struct command command_run = {
 	.stops_at_operand = true,
 	.notes =
 		"The program's output, exit status and signals are its own.  SIGUSR1 to heaptap: a snapshot now.\n"
-		"Programs it executes are recorded too, each in its own subdirectory; forked children that execute "
-		"nothing\n"
-		"are not, nor is what outlives the program.  HEAPTAP_LIB in the environment names the "
-		"libheaptap.so to use.\n"
+		"Its children are recorded too, each in a subdirectory of its own, from their first sample on; what "
+		"outlives\n"
+		"the program, until it ends.  HEAPTAP_LIB in the environment names the libheaptap.so to use.\n"
 		"Signals sent to heaptap go on to the program.\n"
 		"\n"
 		"examples:\n"

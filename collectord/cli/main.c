@@ -6,9 +6,14 @@
 #include <unistd.h>
 
 #include "collectord/cli/options.h"
+#include "collectord/cli/pager.h"
 #include "collectord/cli/say.h"
 
-static const struct command *const commands[] = { &command_run, &command_top, &command_export };
+static const struct command *const commands[] = { &command_run, &command_ps,  &command_snapshot,
+						  &command_set, &command_top, &command_text,
+						  &command_tree, &command_peek, &command_traces, &command_list,
+						  &command_tags, &command_dot, &command_svg, &command_folded,
+						  &command_raw, &command_comments, &command_pprof, &command_diff, &command_growth, &command_export };
 
 static void usage(FILE *out)
 {
@@ -72,6 +77,8 @@ static void fill_standard_fds(void)
 /* A report that did not arrive is a failure: full disk, closed pipe. */
 static int flush(int status)
 {
+	if (pager_end())
+		return status;
 	if (fflush(stdout) || ferror(stdout)) {
 		say("standard output: %s; the report is incomplete", strerror(errno));
 		return EXIT_FAULT;

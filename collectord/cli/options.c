@@ -15,7 +15,7 @@
 #include "collectord/cli/say.h"
 #include "collectord/cli/size.h"
 
-#define OPTIONS_MAX 24
+#define OPTIONS_MAX 128
 #define LONG_BASE 256 /* getopt values above every letter: table index + this */
 #define HELP_VALUE 1
 #define WORD_MAX 31
@@ -63,6 +63,16 @@ const char *options_nearest(const char *word, const char *const *names, size_t n
 	return ret;
 }
 
+static size_t option_count(const struct command *c)
+{
+	return c->n_options + c->n_more;
+}
+
+static const struct option_desc *option_at(const struct command *c, size_t i)
+{
+	return i < c->n_options ? &c->options[i] : &c->more[i - c->n_options];
+}
+
 /* --- parsing ----------------------------------------------------------------------------------------- */
 
 static int set_number(const struct option_desc *o, const char *text, int64_t *ret, struct fault *f)
@@ -99,12 +109,43 @@ static int set_size(const struct option_desc *o, const char *text, uint64_t *ret
 /* -cum, and as Go's programs take it, -cum=true. */
 static int set_flag(const struct option_desc *o, const char *text, bool *ret, struct fault *f)
 {
-	bool is_true = !text || !strcmp(text, "true") || !strcmp(text, "1");
+	static const char *const yes[] = { "true", "1", "t", "T", "TRUE", "True" };
+	static const char *const no[] = { "false", "0", "f", "F", "FALSE", "False" };
+	bool is_true = !text, is_false = false;
 
-	if (!is_true && strcmp(text, "false") && strcmp(text, "0"))
+	for (size_t i = 0; text && i < ARRAY_SIZE(yes); i++) {
+		is_true |= !strcmp(text, yes[i]);
+		is_false |= !strcmp(text, no[i]);
+	}
+	if (!is_true && !is_false)
 		return fault_set(f, -EINVAL, "--%s=%s: --%s takes no value; leave out what follows the =", o->name,
 				 text, o->name);
 	*ret = is_true;
+	return 0;
+}
+
+static int set_real(const struct option_desc *o, const char *text, double *ret, struct fault *f)
+{
+	char *end;
+	double v = strtod(text, &end);
+
+	if (isspace((unsigned char)*text) || end == text || *end)
+		return fault_set(f, -EINVAL, "--%s %s: not a number; write one like 0.01", o->name, text);
+	*ret = v;
+	return 0;
+}
+
+static int add_to_list(const struct option_desc *o, const char *text, char *list, struct fault *f)
+{
+	size_t n, room = (size_t)o->min;
+
+	memcpy(&n, list + room * sizeof(text), sizeof(n));
+	if (!*text)
+		return 0;
+	if (n == room)
+		return fault_set(f, -EINVAL, "--%s %s: more than %zu of them; leave some out", o->name, text, room);
+	memcpy(list + n++ * sizeof(text), &text, sizeof(text));
+	memcpy(list + room * sizeof(text), &n, sizeof(n));
 	return 0;
 }
 
@@ -132,6 +173,13 @@ static int set_value(const struct option_desc *o, const char *text, char *values
 			return fault_set(f, -EINVAL, "--%s needs %s, not an empty word", o->name, o->arg);
 		*(const char **)at = text;
 		return 0;
+	case OPTION_WORDS:
+		*(const char **)at = text;
+		return 0;
+	case OPTION_LIST:
+		return add_to_list(o, text, at, f);
+	case OPTION_REAL:
+		return set_real(o, text, at, f);
 	case OPTION_NUMBER:
 		return set_number(o, text, at, f);
 	case OPTION_SIZE:
@@ -151,8 +199,8 @@ static void fill_getopt(const struct command *c, struct getopt_table *t)
 	char *s = stpcpy(t->shorts, c->stops_at_operand ? "+:h" : ":h");
 
 	memset(t->longs, 0, sizeof(t->longs));
-	for (size_t i = 0; i < c->n_options && i < OPTIONS_MAX; i++) {
-		const struct option_desc *o = &c->options[i];
+	for (size_t i = 0; i < option_count(c) && i < OPTIONS_MAX; i++) {
+		const struct option_desc *o = option_at(c, i);
 
 		t->longs[i].name = o->name;
 		t->longs[i].has_arg = o->arg ? required_argument : optional_argument;
@@ -162,17 +210,17 @@ static void fill_getopt(const struct command *c, struct getopt_table *t)
 		if (o->letter && o->arg)
 			*s++ = ':';
 	}
-	t->longs[c->n_options] = (struct option){ .name = "help", .val = HELP_VALUE };
+	t->longs[option_count(c)] = (struct option){ .name = "help", .val = HELP_VALUE };
 	*s = '\0';
 }
 
 static const struct option_desc *find_option(const struct command *c, int value)
 {
 	if (value >= LONG_BASE)
-		return &c->options[value - LONG_BASE];
-	for (size_t i = 0; i < c->n_options; i++)
-		if (c->options[i].letter && c->options[i].letter == value)
-			return &c->options[i];
+		return option_at(c, (size_t)(value - LONG_BASE));
+	for (size_t i = 0; i < option_count(c); i++)
+		if (option_at(c, i)->letter && option_at(c, i)->letter == value)
+			return option_at(c, i);
 	return NULL;
 }
 
@@ -181,11 +229,11 @@ static int fault_unknown(const struct command *c, const char *word, struct fault
 	const char *names[OPTIONS_MAX + 1], *near;
 	char bare[32];
 
-	for (size_t i = 0; i < c->n_options; i++)
-		names[i] = c->options[i].name;
-	names[c->n_options] = "help";
+	for (size_t i = 0; i < option_count(c); i++)
+		names[i] = option_at(c, i)->name;
+	names[option_count(c)] = "help";
 	snprintf(bare, sizeof(bare), "%.*s", (int)strcspn(word + strspn(word, "-"), "="), word + strspn(word, "-"));
-	near = options_nearest(bare, names, c->n_options + 1);
+	near = options_nearest(bare, names, option_count(c) + 1);
 	if (near)
 		return fault_set(f, -EINVAL, "%s: unknown option; did you mean --%s?", word, near);
 	return fault_set(f, -EINVAL, "%s: unknown option; `heaptap %s --help` lists them", word, c->name);
@@ -259,7 +307,7 @@ static void help_option(const struct option_desc *o)
 void options_help(const struct command *c)
 {
 	printf("usage: heaptap %s %s\n%s\n\n", c->name, c->synopsis, c->summary);
-	for (size_t i = 0; i < c->n_options; i++)
-		help_option(&c->options[i]);
+	for (size_t i = 0; i < option_count(c); i++)
+		help_option(option_at(c, i));
 	printf("  %-22s  %s\n\n%s", "-h, --help", "this text", c->notes);
 }

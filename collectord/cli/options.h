@@ -16,7 +16,10 @@ enum option_kind {
 	OPTION_CHOICE, /* int: set to `min` */
 	OPTION_NUMBER, /* int64_t within min..max */
 	OPTION_SIZE,   /* uint64_t within min..max, as size_parse() reads it */
-	OPTION_TEXT,   /* const char * */
+	OPTION_REAL,   /* double */
+	OPTION_TEXT,   /* const char *, not empty */
+	OPTION_WORDS,  /* const char *, may be empty */
+	OPTION_LIST,   /* struct { const char *at[min]; size_t n; }: may be given `min` times, empty ones do not count */
 };
 
 struct option_desc {
@@ -35,12 +38,15 @@ struct command {
 	const char *summary;  /* one line */
 	const struct option_desc *options;
 	size_t n_options;
+	const struct option_desc *more; /* options shared with other commands; of equal names, the first counts */
+	size_t n_more;
 	bool stops_at_operand;                                      /* what follows belongs to another program */
 	const char *notes;                                          /* after the options in --help: examples */
 	int (*run)(const struct command *c, int argc, char **argv); /* argv[0] is NAME; returns the exit status */
 };
 
-extern const struct command command_run, command_top, command_export;
+extern const struct command command_run, command_top, command_text, command_tree, command_peek, command_traces,
+	command_tags, command_list, command_dot, command_svg, command_raw, command_comments, command_folded, command_export, command_pprof, command_diff, command_growth, command_ps, command_set, command_snapshot;
 
 #define OPTIONS_HELP 1 /* --help was asked for and printed on stdout */
 

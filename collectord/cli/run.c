@@ -50,6 +50,8 @@ static void on_change(enum session_change what, const struct session_view *v, vo
 {
 	struct run *r = arg;
 
+	if (what == SESSION_REFUSED)
+		return; /* counted by the collector, told at the end */
 	sessions_note(&r->sessions, what, v);
 	if (r->o.quiet || what != SESSION_SAVED || !strstr(v->last_snapshot, "-signal" SNAPSHOT_SUFFIX))
 		return;
@@ -108,6 +110,8 @@ static int start_collector(struct run *r, struct fault *f)
 		.interval_s = (uint32_t)r->o.interval_s,
 		.keep = KEEP,
 		.max_depth = (uint32_t)r->o.depth,
+		.on_full = r->o.wait_on_full ? ABI_ON_FULL_WAIT : ABI_ON_FULL_SPILL,
+		.only_pid = r->o.no_follow ? (uint32_t)r->child.pid : 0,
 		.name_session = name_session,
 		.on_change = on_change,
 		.arg = r,
@@ -195,6 +199,7 @@ static void finish(struct run *r)
 static void conclude(struct run *r, const char *program)
 {
 	const char *last = "", *base = strrchr(program, '/');
+	struct collector_counts counts;
 	struct run_end e = {
 		.sessions = &r->sessions,
 		.target = &r->target,
@@ -205,6 +210,7 @@ static void conclude(struct run *r, const char *program)
 
 	e.errors = collector_errors(r->collector, &last);
 	snprintf(e.last_error, sizeof(e.last_error), "%s", last ? last : "");
+	collector_counts(r->collector, &counts);
 	child_reap(&r->child);
 	e.status = r->child.status;
 	e.ran_ns = r->ended_ns - r->began_ns;
@@ -213,6 +219,9 @@ static void conclude(struct run *r, const char *program)
 	rmdir(r->dirs.out); /* goes only if nothing was written */
 	if (!r->o.quiet)
 		summary_print(&e);
+	if (!r->o.quiet && counts.refused)
+		say("%llu program%s not recorded: at most %u are at a time", (unsigned long long)counts.refused,
+		    counts.refused == 1 ? " was" : "s were", counts.max_sessions_per_user);
 	sessions_done(&r->sessions);
 }
 

@@ -17,25 +17,38 @@
 struct run_options {
 	uint64_t rate;
 	int64_t interval_s, depth;
-	const char *output;
-	bool quiet;
+	const char *output, *on_full;
+	bool quiet, no_follow, wait_on_full;
 };
 
 /* Run argv[0] with arguments argv[1...]; the exit status, if the program did not end by a signal: then so do we. */
 int run_program(const struct run_options *o, char **argv);
 
-/* --- run_target.c: the program and the shim ---------------------------------------------------------- */
+/* --- run_target.c, run_suits.c: the program and the shim ---------------------------------------------- */
+
+#if defined(__x86_64__)
+#define TARGET_MACHINE EM_X86_64
+#elif defined(__aarch64__)
+#define TARGET_MACHINE EM_AARCH64
+#endif
 
 struct target {
 	char path[PATH_MAX];  /* what will be executed */
 	char shim[PATH_MAX];  /* absolute path of libheaptap.so */
-	const char *unsuited; /* why the shim cannot attach, for people; NULL if it can */
+	const char *unsuited; /* why the shim cannot record it, for people; NULL if it can: else it is left alone */
+	const char *partly;   /* what of it the shim will not see, or NULL */
+	char reason[256];     /* where these may point to */
 	bool is_elf;
-	bool preload; /* false: the loader would complain in the program's own output */
 };
 
 /* Find program `name` as execvp() does, and the shim.  EXIT_OK or the exit status after filling `f`. */
 int target_find(const char *name, struct target *ret, struct fault *f);
+
+/* Find `name`, which has no slash, in PATH.  0 or -errno. */
+int target_search(const char *name, char ret[PATH_MAX]);
+
+/* From path: set unsuited, partly and is_elf.  What cannot be read is taken to suit. */
+void target_judge(struct target *t);
 
 /* --- run_child.c: the program as our child ----------------------------------------------------------- */
 
@@ -88,19 +101,22 @@ void dirs_remove_socket(struct run_dirs *d);
 
 struct run_session {
 	uint64_t id;
-	uint32_t pid, status, rate, snapshots;
-	char name[32]; /* basename of the executable */
-	char last[96]; /* newest snapshot, below the run's directory; "" if none */
-	bool done;     /* drained and saved */
+	uint32_t number; /* in its session: 0 = an executed program, else a forked child */
+	uint32_t pid, ppid, status, rate, snapshots;
+	char name[32];  /* basename of the executable */
+	char front[48]; /* basename of the library whose malloc is in front of the shim's; "" if none */
+	char last[96];  /* newest snapshot, below the run's directory; "" if none */
+	bool done;      /* drained and saved */
 	uint64_t elapsed_ns;
 	struct snapshot_values total;
 	struct snapshot_audit audit;
 };
 
 struct run_sessions {
-	struct run_session *list; /* in order of appearance */
+	struct run_session *list; /* processes, in order of appearance */
 	size_t n, room;
 	pid_t main_pid;
+	uint32_t unrecorded; /* forked children that found no room in a session */
 	bool out_of_memory;
 };
 
@@ -183,5 +199,3 @@ double values_bytes_peak(const struct snapshot_values *v);
 
 /* What is left at the end is the story, unless (nearly) everything was freed: then the peak is. */
 bool peak_says_more(const struct snapshot_values *v);
-
-#define ERROR_95 1.96 /* standard errors of a 95 % interval */

@@ -14,20 +14,22 @@
 #include "collectord/cli/say.h"
 #include "common/handshake.h"
 
-#define HANDSHAKE_WAIT_MS "2000" /* a private collector may be slow to answer, but it will */
+#define HANDSHAKE_WAIT_MS 2000 /* a private collector may be slow to answer, but it will */
 
 static void put_environment(const struct target *t, const char *socket_path)
 {
 	const char *before = getenv("LD_PRELOAD");
-	char *preload = NULL;
+	char *preload = NULL, wait[32];
 
-	if (!t->preload)
+	if (t->unsuited)
 		return;
 	if (asprintf(&preload, "%s%s%s", t->shim, before && *before ? ":" : "", before ? before : "") < 0)
 		return;
 	setenv("LD_PRELOAD", preload, 1);
 	setenv(HEAPTAP_ENV_SOCKET, socket_path, 1);
-	setenv(HEAPTAP_ENV_WAIT_MS, HANDSHAKE_WAIT_MS, 1);
+	/* Not for what it starts: that goes on even when we are stopped. */
+	snprintf(wait, sizeof(wait), "%d:%d", HANDSHAKE_WAIT_MS, getpid());
+	setenv(HEAPTAP_ENV_WAIT_MS, wait, 1);
 	free(preload);
 }
 

@@ -1,7 +1,6 @@
 /* collectord/cli/run_numbers.c - the numbers of one process at the end of a run, as lines for people.
  *
  * Sampled numbers carry their 95 % error; exact ones (-r 1) have none. */
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -9,6 +8,7 @@
 #include "collectord/cli/run.h"
 #include "collectord/cli/say.h"
 #include "collectord/cli/size.h"
+#include "collectord/profile/profile.h"
 #include "common/weight.h"
 
 #define LINE_COLUMNS 100
@@ -25,7 +25,7 @@ static const char *with_error(struct estimate *e, const char *(*text)(char *, do
 
 	text(v, value);
 	if (variance > 0)
-		snprintf(e->text, sizeof(e->text), "%s \xc2\xb1 %s", v, text(s, ERROR_95 * sqrt(variance)));
+		snprintf(e->text, sizeof(e->text), "%s \xc2\xb1 %s", v, text(s, profile_error_95(variance)));
 	else
 		snprintf(e->text, sizeof(e->text), "%s", v);
 	return e->text;
@@ -135,7 +135,7 @@ void numbers_say_unrecorded(const struct run_end *e, const char *why)
 
 void numbers_advise(const struct run_session *shown)
 {
-	double error = ERROR_95 * sqrt(shown->total.var_peak_bytes);
+	double error = profile_error_95(shown->total.var_peak_bytes);
 	uint32_t finer = shown->rate / 16;
 	bool in_k = finer % 1024 == 0;
 

@@ -34,7 +34,7 @@ static struct run_session *find_or_add(struct run_sessions *s, const struct sess
 	struct run_session *list = s->list;
 
 	for (size_t i = s->n; i-- > 0;)
-		if (list[i].id == v->id && list[i].pid == v->pid)
+		if (list[i].id == v->id && list[i].pid == v->pid && list[i].number == v->number)
 			return &list[i];
 	if (s->n == s->room) {
 		list = reallocarray(list, s->room ? 2 * s->room : 16, sizeof(*list));
@@ -43,7 +43,7 @@ static struct run_session *find_or_add(struct run_sessions *s, const struct sess
 		s->list = list;
 		s->room = s->room ? 2 * s->room : 16;
 	}
-	list[s->n] = (struct run_session){ .id = v->id, .pid = v->pid };
+	list[s->n] = (struct run_session){ .id = v->id, .pid = v->pid, .ppid = v->ppid, .number = v->number };
 	return &list[s->n++];
 }
 
@@ -57,12 +57,16 @@ void sessions_note(struct run_sessions *s, enum session_change what, const struc
 	}
 	dirs_sanitize(v->exe && *v->exe ? v->exe : "unknown", r->name, sizeof(r->name));
 	snprintf(r->last, sizeof(r->last), "%s", v->last_snapshot ? v->last_snapshot : "");
+	if (v->status == HELLO_BEHIND_ANOTHER && v->allocator)
+		dirs_sanitize(v->allocator, r->front, sizeof(r->front));
 	r->status = v->status;
 	r->rate = v->rate;
 	r->snapshots = v->snapshots;
 	r->elapsed_ns = v->elapsed_ns;
 	r->total = v->total;
 	r->audit = v->audit;
+	if (s->unrecorded < v->unrecorded)
+		s->unrecorded = v->unrecorded;
 	r->done |= what == SESSION_ENDED || what == SESSION_PASSIVE;
 }
 
@@ -71,7 +75,7 @@ bool sessions_main_changed(const struct run_sessions *s)
 	size_t n = 0;
 
 	for (size_t i = 0; i < s->n; i++)
-		n += s->list[i].pid == (uint32_t)s->main_pid;
+		n += s->list[i].pid == (uint32_t)s->main_pid && s->list[i].number == 0;
 	return n > 1;
 }
 
@@ -82,7 +86,7 @@ const struct run_session *sessions_main(const struct run_sessions *s)
 	for (size_t i = s->n; i-- > 0;) {
 		const struct run_session *r = &s->list[i];
 
-		if (r->pid != (uint32_t)s->main_pid)
+		if (r->pid != (uint32_t)s->main_pid || r->number)
 			continue;
 		if (r->status == HELLO_ACTIVE)
 			return r;

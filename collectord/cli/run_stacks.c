@@ -4,7 +4,6 @@
  * and its likes, containers, language runtimes' front doors) say nothing about the program and are skipped, unless
  * there is nothing else.  Stacks that read the same are one row. */
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -205,7 +204,7 @@ static void print_rows(const struct row *rows, size_t n)
 	for (size_t i = 0; i < n; i++)
 		total += rows[i].bytes;
 	for (size_t i = 0; i < n && i < ROWS; i++) {
-		double e = ERROR_95 * sqrt(rows[i].variance);
+		double e = profile_error_95(rows[i].variance);
 
 		say("  %9s %s%-9s %5.1f%%  %s", size_text(size, rows[i].bytes), e > 0 ? "\xc2\xb1 " : "  ",
 		    e > 0 ? size_text(error, e) : "", 100 * rows[i].bytes / total, rows[i].text);

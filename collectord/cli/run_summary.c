@@ -1,10 +1,11 @@
 /* collectord/cli/run_summary.c - what `heaptap run` says when the program has ended: a short answer on stderr.
  *
  * First the program itself, then the biggest stacks: its own, unless another program of the run used more than ten
- * times as much; then the others, and the command that shows more. */
+ * times as much; then the other processes, and the command that shows more. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "collectord/cli/run.h"
 #include "collectord/cli/say.h"
@@ -13,6 +14,7 @@
 #include "common/weight.h"
 
 #define OTHERS_SHOWN 5
+#define WHY_MAX 160
 
 static double peak_of(const struct run_session *s)
 {
@@ -75,9 +77,13 @@ static void say_command(const char *before, const struct run_end *e, const struc
 
 /* --- the program itself, and the biggest stacks -------------------------------------------------------- */
 
-static const char *why_passive(uint32_t status)
+static const char *why_passive(const struct run_session *s, char buf[WHY_MAX])
 {
-	switch (status) {
+	switch (s->status) {
+	case HELLO_BEHIND_ANOTHER:
+		snprintf(buf, WHY_MAX, "not interposable: %s is in front of heaptap; preload it behind it, or not",
+			 s->front);
+		return buf;
 	case HELLO_EXE_DEFINES_MALLOC:
 		return "it brings its own malloc, which never calls the one heaptap watches";
 	case HELLO_MIXED_ALLOCATORS:
@@ -92,7 +98,8 @@ static const char *why_passive(uint32_t status)
 /* Nothing came from the program: say why, as far as we know. */
 static void say_unrecorded(const struct run_end *e, const struct run_session *m)
 {
-	const char *why = m ? why_passive(m->status) : e->target->unsuited;
+	char buf[WHY_MAX];
+	const char *why = m ? why_passive(m, buf) : e->target->unsuited;
 
 	numbers_say_unrecorded(e,
 			       why ? why : "it never met heaptap; it may clear LD_PRELOAD, or run as another user");
@@ -142,11 +149,18 @@ static void say_main(const struct run_end *e, const struct run_session *m, const
 	bool recorded = m && m->status == HELLO_ACTIVE;
 	const struct run_session *shown = recorded && (!best || 10 * peak_of(m) >= peak_of(best)) ? m : best;
 	struct snapshot *s = shown ? read_last(e, shown) : NULL;
+	struct rlimit space;
 
 	if (recorded)
 		numbers_say(e, m, shown == m ? s : NULL);
 	else
 		say_unrecorded(e, m);
+	if (recorded && !m->total.allocs && getrlimit(RLIMIT_AS, &space) == 0 && space.rlim_cur != RLIM_INFINITY)
+		say("its address space is limited (ulimit -v) and heaptap takes at most an eighth of what is left: "
+		    "raise "
+		    "the limit, or use a higher -r");
+	if (recorded && e->target->partly)
+		say("recorded in part: %s", e->target->partly);
 	if (shown)
 		numbers_advise(shown);
 	if (s && shown != m)
@@ -172,9 +186,12 @@ static void print_other(const struct run_end *e, const struct run_session *o)
 {
 	char peak[SIZE_TEXT_MAX], all[SIZE_TEXT_MAX], source[2 * PATH_MAX];
 	bool lives = strstr(o->last, "-asked" SNAPSHOT_SUFFIX); /* when the collector shut down */
+	char kind[32] = "";
 
 	source_of(e, o, source, sizeof(source));
-	say("  %s (pid %u): peak %s, allocated %s%s%s%s", o->name, o->pid, size_text(peak, peak_of(o)),
+	if (o->number)
+		snprintf(kind, sizeof(kind), ", forked by %u", o->ppid);
+	say("  %s (pid %u%s): peak %s, allocated %s%s%s%s", o->name, o->pid, kind, size_text(peak, peak_of(o)),
 	    size_text(all, (double)o->total.alloc_bytes / (1 << WEIGHT_BYTES_SHIFT)),
 	    o->last[0] ? ", in " : "; nothing was saved", o->last[0] ? source : "",
 	    lives ? "; it still runs, no longer recorded" : "");
@@ -187,7 +204,8 @@ static void print_passive(const struct run_end *e, const struct run_session *m)
 
 	for (size_t i = 0; i < e->sessions->n; i++) {
 		const struct run_session *s = &e->sessions->list[i];
-		const char *why = s != m ? why_passive(s->status) : NULL;
+		char buf[WHY_MAX];
+		const char *why = s != m ? why_passive(s, buf) : NULL;
 
 		if (why && n++ < OTHERS_SHOWN)
 			say("not recorded: %s (pid %u): %s", s->name, s->pid, why);
@@ -208,13 +226,31 @@ static void print_others(const struct run_end *e, const struct run_session *m)
 	qsort(list, n, sizeof(*list), by_peak);
 	for (; shown < n && shown < OTHERS_SHOWN && peak_of(list[shown]) > 0; shown++) {
 		if (!shown)
-			say("other programs of this run, by peak:");
+			say("other processes of this run, by peak:");
 		print_other(e, list[shown]);
 	}
 	if (n > shown)
-		say(shown ? "  and %zu more" : "other programs of this run: %zu, too small for a sample",
+		say(shown ? "  and %zu more" : "other processes of this run: %zu, too small for a sample",
 		    n - shown);
 	free(list);
+}
+
+/* What all recorded processes did together. */
+static void print_all(const struct run_sessions *s)
+{
+	char bytes[SIZE_TEXT_MAX];
+	uint64_t sum = 0;
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->n; i++) {
+		n += s->list[i].status == HELLO_ACTIVE;
+		sum += s->list[i].total.alloc_bytes;
+	}
+	if (n > 1)
+		say("%zu processes in all: %s allocated", n,
+		    size_text(bytes, (double)sum / (1 << WEIGHT_BYTES_SHIFT)));
+	if (s->unrecorded)
+		say("%u forked children were not recorded: too many at a time", s->unrecorded);
 }
 
 void summary_print(const struct run_end *e)
@@ -223,6 +259,7 @@ void summary_print(const struct run_end *e)
 
 	say_main(e, m, best);
 	print_others(e, m);
+	print_all(e->sessions);
 	print_passive(e, m);
 	if (best)
 		say_command("look further", e, best, peak_says_more(&best->total));

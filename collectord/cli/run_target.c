@@ -1,12 +1,13 @@
-/* collectord/cli/run_target.c - which file `heaptap run NAME` will execute, and whether the shim can attach to it.
+/* collectord/cli/run_target.c - which file `heaptap run NAME` will execute, and where the shim is.
  *
- * Nothing is created before both are known. */
+ * Nothing is created before both are known, and whether they suit each other (run_suits.c). */
 #include <errno.h>
 #include <fcntl.h>
 #include <gelf.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "collectord/cli/run.h"
@@ -16,10 +17,8 @@
 
 #if defined(__x86_64__)
 #define MULTIARCH "x86_64-linux-gnu"
-#define OWN_MACHINE EM_X86_64
 #elif defined(__aarch64__)
 #define MULTIARCH "aarch64-linux-gnu"
-#define OWN_MACHINE EM_AARCH64
 #else
 #error "unported architecture: name its multiarch directory here"
 #endif
@@ -38,7 +37,7 @@ static int try_program(const char *path)
 	return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) ? -errno : 0;
 }
 
-static int search_path(const char *name, char ret[PATH_MAX])
+int target_search(const char *name, char ret[PATH_MAX])
 {
 	const char *path = getenv("PATH");
 	int err = -ENOENT;
@@ -60,10 +59,11 @@ static int search_path(const char *name, char ret[PATH_MAX])
 static int find_program(const char *name, char ret[PATH_MAX], struct fault *f)
 {
 	bool is_path = strchr(name, '/');
+	struct statvfs fs;
 	int r;
 
 	if (!is_path) {
-		r = search_path(name, ret);
+		r = target_search(name, ret);
 	} else {
 		r = try_program(name);
 		if (!r && snprintf(ret, PATH_MAX, "%s", name) >= PATH_MAX)
@@ -80,6 +80,8 @@ static int find_program(const char *name, char ret[PATH_MAX], struct fault *f)
 	}
 	if (r == -EISDIR)
 		fault_set(f, r, "%s: is a directory; name a program", name);
+	else if (r == -EACCES && is_path && statvfs(name, &fs) == 0 && fs.f_flag & ST_NOEXEC)
+		fault_set(f, r, "%s: its file system is mounted noexec; copy it elsewhere", name);
 	else
 		fault_set(f, r, "%s: not executable: %s; check its permissions (chmod +x)", name, strerror(-r));
 	return EXIT_NOT_EXECUTABLE;
@@ -140,7 +142,7 @@ static bool is_shared_library(const char *path)
 	elf_version(EV_CURRENT);
 	elf = elf_begin(fd, ELF_C_READ, NULL);
 	ret = elf && elf_kind(elf) == ELF_K_ELF && gelf_getclass(elf) == ELFCLASS64 && gelf_getehdr(elf, &header) &&
-	      header.e_type == ET_DYN && header.e_machine == OWN_MACHINE;
+	      header.e_type == ET_DYN && header.e_machine == TARGET_MACHINE;
 	elf_end(elf);
 	close(fd);
 	return ret;
@@ -174,88 +176,6 @@ static int find_shim(char ret[PATH_MAX], struct fault *f)
 	return 0;
 }
 
-/* --- do they suit each other? ------------------------------------------------------------------------ */
-
-static const char *read_interpreter(int fd, Elf *elf, char *buf, size_t size)
-{
-	size_t n;
-	GElf_Phdr ph;
-
-	if (elf_getphdrnum(elf, &n))
-		return NULL;
-	for (size_t i = 0; i < n; i++) {
-		ssize_t got;
-
-		if (!gelf_getphdr(elf, (int)i, &ph) || ph.p_type != PT_INTERP)
-			continue;
-		got = pread(fd, buf, ph.p_filesz < size ? ph.p_filesz : size - 1, (off_t)ph.p_offset);
-		buf[got > 0 ? got : 0] = '\0';
-		return buf;
-	}
-	return NULL;
-}
-
-static void check_elf(int fd, Elf *elf, struct target *t)
-{
-	GElf_Ehdr header;
-	char buf[256] = "";
-	const char *interpreter = read_interpreter(fd, elf, buf, sizeof(buf));
-
-	if (gelf_getclass(elf) != ELFCLASS64 || !gelf_getehdr(elf, &header) || header.e_machine != OWN_MACHINE) {
-		t->unsuited = "it is a program for another architecture, or a 32-bit one";
-		t->preload = false;
-	} else if (!interpreter) {
-		t->unsuited = "it is statically linked";
-	} else if (strstr(interpreter, "ld-musl")) {
-		t->unsuited = "it is linked against musl, not glibc";
-		t->preload = false;
-	}
-}
-
-/* "#!INTERPRETER ...": what really runs.  False if the file does not say so. */
-static bool read_shebang(int fd, char ret[PATH_MAX])
-{
-	char line[PATH_MAX];
-	ssize_t n = pread(fd, line, sizeof(line) - 1, 0);
-	char *start;
-
-	if (n < 3 || memcmp(line, "#!", 2))
-		return false;
-	line[n] = '\0';
-	start = line + 2 + strspn(line + 2, " \t");
-	start[strcspn(start, " \t\n")] = '\0';
-	strcpy(ret, start);
-	return *start;
-}
-
-/* Set `unsuited` and `preload`; a file that cannot be read is taken to suit. */
-static void check_suits(struct target *t)
-{
-	char path[PATH_MAX], magic[SELFMAG];
-	int fd = open(t->path, O_RDONLY | O_CLOEXEC);
-	struct stat st;
-	Elf *elf;
-
-	t->preload = true;
-	t->is_elf = fd >= 0 && pread(fd, magic, SELFMAG, 0) == SELFMAG && !memcmp(magic, ELFMAG, SELFMAG);
-	t->unsuited = NULL;
-	if (fd >= 0 && read_shebang(fd, path)) {
-		close(fd);
-		fd = open(path, O_RDONLY | O_CLOEXEC);
-	}
-	if (fd < 0)
-		return;
-
-	elf_version(EV_CURRENT);
-	elf = elf_begin(fd, ELF_C_READ, NULL);
-	if (elf && elf_kind(elf) == ELF_K_ELF)
-		check_elf(fd, elf, t);
-	elf_end(elf);
-	if (!t->unsuited && fstat(fd, &st) == 0 && (st.st_mode & (S_ISUID | S_ISGID)))
-		t->unsuited = "it is set-user-ID or set-group-ID: the system ignores LD_PRELOAD for it";
-	close(fd);
-}
-
 int target_find(const char *name, struct target *ret, struct fault *f)
 {
 	int status = find_program(name, ret->path, f);
@@ -264,6 +184,6 @@ int target_find(const char *name, struct target *ret, struct fault *f)
 		return status;
 	if (find_shim(ret->shim, f))
 		return EXIT_FAULT;
-	check_suits(ret);
+	target_judge(ret);
 	return EXIT_OK;
 }

@@ -2,25 +2,24 @@
 #include "collectord/cli/say.h"
 
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-/* What terminals obey: C0, DEL, and C1 in its UTF-8 form, 0xc2 0x80..0x9f. */
-static bool is_control(const unsigned char *s)
-{
-	return s[0] < 0x20 || s[0] == 0x7f || (s[0] == 0xc2 && s[1] >= 0x80 && s[1] < 0xa0);
-}
+#include "collectord/profile/utf8.h"
 
-static void put_escaped(FILE *out, const char *text)
+void say_put(FILE *out, const char *text)
 {
-	for (const unsigned char *s = (const unsigned char *)text; *s; s++) {
-		if (!is_control(s))
-			putc(*s, out);
-		else if (*s == 0xc2)
-			fprintf(out, "\\xc2\\x%02x", *++s);
+	for (size_t left = strlen(text); left;) {
+		unsigned len = utf8_length(text, left), take = len ? len : 1;
+
+		if (len && !utf8_is_control(text, len))
+			fwrite(text, 1, len, out);
 		else
-			fprintf(out, "\\x%02x", *s);
+			for (unsigned i = 0; i < take; i++)
+				fprintf(out, "\\x%02x", (unsigned char)text[i]);
+		text += take;
+		left -= take;
 	}
 }
 
@@ -37,7 +36,7 @@ void say(const char *fmt, ...)
 	va_end(ap);
 	if (out) {
 		fputs("heaptap: ", out);
-		put_escaped(out, n < 0 ? "out of memory" : text);
+		say_put(out, n < 0 ? "out of memory" : text);
 		putc('\n', out);
 		fclose(out);
 		fputs(line, stderr); /* in one piece: the program may write to the same terminal */

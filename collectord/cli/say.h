@@ -4,6 +4,8 @@
  * cannot move the cursor.  One thread. */
 #pragma once
 
+#include <stdio.h>
+
 #include "collectord/profile/fault.h"
 #include "common/compiler.h"
 
@@ -18,6 +20,9 @@ enum exit_status {
 
 /* One line, without the newline. */
 void say(const char *fmt, ...) PRINTF(1, 2);
+
+/* Text from a traced program as part of a report. */
+void say_put(FILE *out, const char *text);
 
 /* Say the fault and return `status`: the usual end of a command. */
 int say_fault(const struct fault *f, int status);

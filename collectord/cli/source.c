@@ -14,6 +14,7 @@
 
 #include "collectord/cli/progress.h"
 #include "collectord/cli/say.h"
+#include "collectord/cli/source_live.h"
 #include "collectord/profile/convert.h"
 #include "collectord/profile/snapshot.h"
 #include "collectord/profile/symbolize.h"
@@ -171,7 +172,12 @@ static int resolve_dir(const char *dir, unsigned depth, char **ret, struct fault
 int source_resolve(const char *source, char **ret_path, struct fault *f)
 {
 	struct stat st;
+	int r = stat(source, &st) ? source_resolve_at(source, ret_path, f) : 1;
 
+	if (r <= 0)
+		return r;
+	if (stat(source, &st) && errno == ENOENT && source_may_be_live(source))
+		return source_live(source, ret_path, f);
 	if (stat(source, &st))
 		return fault_set(f, -errno, "%s: %s; name a snapshot (*%s) or a directory of them", source,
 				 strerror(errno), SNAPSHOT_SUFFIX);
@@ -196,12 +202,17 @@ int source_load(const char *path, bool peak, struct profile **ret, struct source
 	struct progress progress;
 	struct snapshot *s = NULL;
 	struct profile *p = NULL;
-	int r = snapshot_read_file(path, &s, f);
+	int r = source_load_pprof(path, ret, f);
 
+	*ret_peak = (struct source_peak){ 0 };
+	if (r <= 0)
+		return r;
+	r = snapshot_read_file(path, &s, f);
 	if (r)
 		return r;
 	r = profile_from_snapshot(s, peak ? CONVERT_PEAK : CONVERT_NOW, &p, f);
-	*ret_peak = (struct source_peak){ .bytes = (double)s->total.peak_bytes / (1 << WEIGHT_BYTES_SHIFT),
+	*ret_peak = (struct source_peak){ .is_snapshot = true,
+					  .bytes = (double)s->total.peak_bytes / (1 << WEIGHT_BYTES_SHIFT),
 					  .elapsed_ns = s->peak_elapsed_ns };
 	snapshot_free(s);
 	if (r)

@@ -15,12 +15,13 @@ int source_resolve(const char *source, char **ret_path, struct fault *f);
 
 /* What a profile does not say of its snapshot. */
 struct source_peak {
+	bool is_snapshot; /* nothing is known of other files */
 	double bytes;
 	uint64_t elapsed_ns; /* since the start */
 };
 
-/* Read the snapshot file `path`, convert and symbolize it; in-use values are those of the peak if `peak`.
- * A progress line appears on a terminal when naming takes long. */
+/* Read the snapshot (or pprof profile) `path`, convert and symbolize it; in-use values are those of the peak if
+ * `peak`. A progress line appears on a terminal when naming takes long. */
 int source_load(const char *path, bool peak, struct profile **ret, struct source_peak *ret_peak, struct fault *f);
 
 /* The one operand of a command that takes one SOURCE, resolved and loaded.  An exit status: EXIT_OK, or another
@@ -34,3 +35,9 @@ void source_list_below(const char *source, char *buf, size_t size);
 
 /* One line on stderr if there are modules whose functions have no names, such as a program rebuilt since. */
 void source_say_unnamed(const struct symbolize_stats *stats);
+
+/* A profile in one of pprof's formats.  0; 1 if the file is none of them; -errno with a fault. */
+int source_load_pprof(const char *path, struct profile **ret, struct fault *f);
+
+/* DIR@NUMBER, DIR@peak, DIR@final.  0; 1 if `source` is none of them; -errno with a fault. */
+int source_resolve_at(const char *source, char **ret_path, struct fault *f);

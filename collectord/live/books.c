@@ -12,6 +12,8 @@
 
 #include "common/weight.h"
 
+#define CELLS_A_STACK 16 /* of histograms, on average; few stacks may have all */
+
 /* Modulo 2^64 and 2^128: below 0 for a moment when a free was drained before its alloc. */
 static struct books_sums inuse(const struct bucket *k)
 {
@@ -66,7 +68,7 @@ static void *map_zeroed(size_t bytes)
 
 int books_init(struct books *b, uint32_t stack_slots)
 {
-	*b = (struct books){ .stack_slots = stack_slots };
+	*b = (struct books){ .stack_slots = stack_slots, .cells_left = (uint64_t)stack_slots * CELLS_A_STACK };
 	b->bucket_of = map_zeroed(stack_slots * sizeof(*b->bucket_of));
 	if (!b->bucket_of || !new_bucket(b)) {
 		books_done(b);
@@ -78,6 +80,9 @@ int books_init(struct books *b, uint32_t stack_slots)
 
 void books_done(struct books *b)
 {
+	for (uint32_t i = 0; i < b->n_buckets; i++)
+		detail_done(&b->buckets[i].detail);
+	series_done(&b->series);
 	free(b->buckets);
 	if (b->bucket_of)
 		munmap(b->bucket_of, b->stack_slots * sizeof(*b->bucket_of));
@@ -152,9 +157,21 @@ static void enter(struct bucket *k, uint8_t kind, const struct weight *w)
 		add(&k->freed, w);
 		break;
 	case ABI_EVENT_INHERITED:
+		k->inherits++;
 		add(&k->inherited, w);
 		break;
 	}
+}
+
+static void note_series(struct books *b, uint64_t elapsed_ns)
+{
+	const struct books_sums now = inuse(&b->total);
+
+	series_note(&b->series, elapsed_ns,
+		    &(struct snapshot_point){ .bytes_last = now.bytes,
+					      .count_last = now.count,
+					      .alloc_bytes = b->total.alloc.bytes,
+					      .alloc_count = b->total.alloc.count });
 }
 
 void books_event(struct books *b, struct bucket *k, const struct abi_event *e, uint64_t elapsed_ns)
@@ -164,21 +181,39 @@ void books_event(struct books *b, struct bucket *k, const struct abi_event *e, u
 	rebase(b, k);
 	enter(k, e->kind, &w);
 	enter(&b->total, e->kind, &w);
+	detail_event(&k->detail, e, &w, inuse(k).count, &b->cells_left);
 	note_peak(b, elapsed_ns);
+	note_series(b, elapsed_ns);
 }
 
-/* Spill counters keep one variance for allocs and inherited samples; it goes to the allocs. */
+static struct weight weight_in(const struct spill_kind *k)
+{
+	return (struct weight){ k->count, k->bytes, k->var_count, k->var_bytes };
+}
+
 static void enter_spill(struct bucket *k, const struct spill_sums *g)
 {
-	const struct weight alloc = { g->alloc_count, g->alloc_bytes, g->var_count_alloc, g->var_bytes_alloc };
-	const struct weight freed = { g->free_count, g->free_bytes, g->var_count_free, g->var_bytes_free };
-	const struct weight inherited = { g->inherited_count, g->inherited_bytes, 0, 0 };
+	const struct weight alloc = weight_in(&g->alloc), freed = weight_in(&g->freed),
+			    inherited = weight_in(&g->inherited);
 
-	k->allocs += g->allocs;
-	k->frees += g->frees;
+	k->allocs += g->alloc.events;
+	k->frees += g->freed.events;
+	k->inherits += g->inherited.events;
 	add(&k->alloc, &alloc);
 	add(&k->freed, &freed);
 	add(&k->inherited, &inherited);
+}
+
+static void gain_detail(struct books *b, struct bucket *k, const struct spill_sums *g, uint64_t elapsed_ns)
+{
+	const struct detail_gain gain = {
+		.events = g->alloc.events + g->freed.events + g->inherited.events,
+		.alloc = weight_in(&g->alloc),
+		.freed = weight_in(&g->freed),
+		.inherited = weight_in(&g->inherited),
+	};
+
+	detail_gain(&k->detail, &gain, elapsed_ns, inuse(k).count, &b->cells_left);
 }
 
 void books_spill(struct books *b, struct bucket *k, const struct spill_sums *gain, uint64_t elapsed_ns)
@@ -186,7 +221,9 @@ void books_spill(struct books *b, struct bucket *k, const struct spill_sums *gai
 	rebase(b, k);
 	enter_spill(k, gain);
 	enter_spill(&b->total, gain);
+	gain_detail(b, k, gain, elapsed_ns);
 	note_peak(b, elapsed_ns);
+	note_series(b, elapsed_ns);
 }
 
 /* Below 0, for the moment that in-use is: nothing is known, and 0 is said. */
@@ -223,6 +260,20 @@ void books_values(const struct books *b, const struct bucket *k, struct snapshot
 
 	rebase(b, &now);
 	values_of(&now, ret);
+}
+
+void books_detail(const struct bucket *k, uint64_t now_ns, struct snapshot_detail *ret)
+{
+	const struct detail *d = &k->detail;
+
+	*ret = (struct snapshot_detail){
+		.temporary_count = d->temporary_count,
+		.temporary_bytes = d->temporary_bytes,
+		.age_ns = detail_age_ns(d, inuse(k).count, now_ns),
+		.undated = d->undated,
+		.lifetimes = d->lifetimes,
+		.sizes = d->sizes,
+	};
 }
 
 void books_total(const struct books *b, struct snapshot_values *ret)

@@ -8,6 +8,8 @@
 
 #include <stdbool.h>
 
+#include "collectord/live/detail.h"
+#include "collectord/live/series.h"
 #include "collectord/profile/snapshot.h"
 #include "common/compiler.h"
 #include "common/spill.h"
@@ -21,9 +23,10 @@ struct bucket {
 	uint64_t frames; /* start in books.words */
 	uint32_t n_frames, flags, epoch;
 	uint32_t peak_generation;
-	uint64_t allocs, frees; /* events */
+	uint64_t allocs, frees, inherits; /* events */
 	struct books_sums alloc, freed, inherited;
 	struct books_sums peak; /* in-use at the peak numbered peak_generation */
+	struct detail detail;   /* not kept for books.total */
 };
 
 struct books {
@@ -35,6 +38,8 @@ struct books {
 	uint64_t n_words, cap_words;
 	struct bucket total; /* peak_generation: number of the newest peak */
 	uint64_t peak_elapsed_ns;
+	struct series series;
+	uint64_t cells_left; /* of all details' histograms: a hostile client must not fill them all */
 };
 
 /* For stack ids below `stack_slots`.  0 or -ENOMEM. */
@@ -56,6 +61,9 @@ void books_spill(struct books *b, struct bucket *k, const struct spill_sums *gai
 /* A bucket's values as a snapshot says them.  Inherited samples appear as frees that did not happen, so that
  * alloc - free is what is in use while alloc_* stays what this process allocated. */
 void books_values(const struct books *b, const struct bucket *k, struct snapshot_values *ret);
+
+/* Its detail as of `now_ns`; the histograms are lent until the next event. */
+void books_detail(const struct bucket *k, uint64_t now_ns, struct snapshot_detail *ret);
 
 /* The same over all stacks; peak_* = the process's peak. */
 void books_total(const struct books *b, struct snapshot_values *ret);

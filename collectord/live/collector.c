@@ -12,19 +12,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "collectord/live/listen.h"
-#include "collectord/live/session.h"
-
-#define MAX_SESSIONS 1024u
-#define MAX_SESSIONS_PER_USER 512u
-
-struct collector {
-	struct collector_config config;
-	struct session_env env; /* its scratch is ours */
-	struct listener *listener;
-	uint64_t last_id;
-	LIST_HEAD(, session) sessions;
-};
+#include "collectord/live/collector_impl.h"
 
 static void on_gone(struct session *s, void *arg)
 {
@@ -42,7 +30,7 @@ static bool has_quota(const struct collector *c, uint32_t uid)
 		all++;
 		users += s->uid == uid;
 	}
-	return all < MAX_SESSIONS && users < MAX_SESSIONS_PER_USER;
+	return all < c->config.max_sessions && users < c->config.max_sessions_per_user;
 }
 
 /* The same pid says hello again: it executed another program (or the pid is already somebody else's). */
@@ -52,15 +40,37 @@ static void end_predecessor(struct collector *c, uint32_t pid)
 
 	LIST_FOREACH(s, &c->sessions, link)
 	{
-		if (s->pid == pid)
-			session_end(s, SNAPSHOT_EXIT);
+		struct process *p = session_find_pid(s, pid);
+
+		if (p)
+			process_end(p, SNAPSHOT_EXIT);
 	}
 }
 
-static void tell(const struct collector *c, enum session_change what, const struct session_view *v)
+static void tell(enum session_change what, const struct session_view *v, void *arg)
 {
-	if (c->config.on_change)
-		c->config.on_change(what, v, c->config.arg);
+	struct collector *c = arg;
+
+	control_note(c->control, what, v);
+	if (c->user.on_change)
+		c->user.on_change(what, v, c->user.arg);
+}
+
+static void name_session(const struct session_view *v, char *buf, size_t size, void *arg)
+{
+	const struct collector *c = arg;
+
+	c->user.name_session(v, buf, size, c->user.arg);
+}
+
+static void refuse(struct collector *c, struct peer *peer, const struct hello *h)
+{
+	struct session_view v;
+
+	listener_welcome(peer, WELCOME_REFUSED, 0, 0, -1);
+	session_view_passive(peer, h, &v);
+	c->refused++;
+	tell(SESSION_REFUSED, &v, c);
 }
 
 static void begin(struct collector *c, struct peer *peer, const struct hello *h)
@@ -69,7 +79,7 @@ static void begin(struct collector *c, struct peer *peer, const struct hello *h)
 	struct session *s;
 
 	if (session_new(&c->env, c->last_id + 1, peer, h, &s)) {
-		listener_welcome(peer, WELCOME_REFUSED, 0, 0, -1);
+		refuse(c, peer, h);
 		return;
 	}
 	if (listener_welcome(peer, WELCOME_OK, s->id, s->region.size, s->region.memfd)) {
@@ -78,8 +88,8 @@ static void begin(struct collector *c, struct peer *peer, const struct hello *h)
 	}
 	c->last_id = s->id;
 	LIST_INSERT_HEAD(&c->sessions, s, link);
-	session_view(s, &v);
-	tell(c, SESSION_STARTED, &v);
+	process_view(session_process(s, 0), &v);
+	tell(SESSION_STARTED, &v, c);
 }
 
 static void on_hello(void *arg, struct peer *peer, const struct hello *h)
@@ -87,16 +97,27 @@ static void on_hello(void *arg, struct peer *peer, const struct hello *h)
 	struct collector *c = arg;
 	struct session_view v;
 
+	if (c->config.only_pid && c->config.only_pid != peer->pid) {
+		listener_welcome(peer, WELCOME_NOT_WANTED, 0, 0, -1);
+		return;
+	}
 	end_predecessor(c, peer->pid);
 	if (h->status != HELLO_ACTIVE) {
 		listener_welcome(peer, WELCOME_NOTED, 0, 0, -1);
 		session_view_passive(peer, h, &v);
-		tell(c, SESSION_PASSIVE, &v);
+		tell(SESSION_PASSIVE, &v, c);
 	} else if (!has_quota(c, peer->uid)) {
-		listener_welcome(peer, WELCOME_REFUSED, 0, 0, -1);
+		refuse(c, peer, h);
 	} else {
 		begin(c, peer, h);
 	}
+}
+
+static void on_request(void *arg, struct peer *peer, const struct control_request *r, size_t len)
+{
+	struct collector *c = arg;
+
+	control_ask(c->control, peer, r, len);
 }
 
 static int open_out_dir(struct collector *c, struct fault *f)
@@ -130,7 +151,15 @@ static int check_config(const struct collector_config *config, struct fault *f)
 static void init(struct collector *c, struct loop *loop, const struct collector_config *config)
 {
 	LIST_INIT(&c->sessions);
+	c->user = *config;
 	c->config = *config;
+	c->config.on_change = tell;
+	c->config.name_session = config->name_session ? name_session : NULL;
+	c->config.arg = c;
+	if (!config->max_sessions)
+		c->config.max_sessions = COLLECTOR_MAX_SESSIONS;
+	if (!config->max_sessions_per_user)
+		c->config.max_sessions_per_user = COLLECTOR_MAX_SESSIONS_PER_USER;
 	c->env.loop = loop;
 	c->env.config = &c->config;
 	c->env.on_gone = on_gone;
@@ -150,7 +179,7 @@ int collector_new(struct loop *loop, const struct collector_config *config, stru
 		return fault_set(f, -ENOMEM, "out of memory");
 	init(c, loop, config);
 	c->env.scratch = malloc(sizeof(*c->env.scratch));
-	if (!c->env.scratch)
+	if (!c->env.scratch || control_new(loop, c, &c->config, &c->control))
 		r = fault_set(f, -ENOMEM, "out of memory");
 	if (!r)
 		r = open_out_dir(c, f);
@@ -160,6 +189,7 @@ int collector_new(struct loop *loop, const struct collector_config *config, stru
 			.fd = config->listen_fd,
 			.any_uid = config->any_uid,
 			.on_hello = on_hello,
+			.on_request = on_request,
 			.arg = c,
 		};
 
@@ -179,8 +209,13 @@ void collector_snapshot_all(struct collector *c, enum snapshot_reason why)
 	collector_drain_all(c);
 	LIST_FOREACH(s, &c->sessions, link)
 	{
-		if (s->state == SESSION_LIVE)
-			saver_want(&s->saver, why);
+		struct process *p;
+
+		LIST_FOREACH(p, &s->processes, link)
+		{
+			if (p->state == PROCESS_LIVE)
+				saver_want(&p->saver, why);
+		}
 	}
 }
 
@@ -200,10 +235,14 @@ void collector_each(struct collector *c, void (*fn)(const struct session_view *v
 
 	LIST_FOREACH(s, &c->sessions, link)
 	{
+		struct process *p;
 		struct session_view v;
 
-		session_view(s, &v);
-		fn(&v, arg);
+		LIST_FOREACH(p, &s->processes, link)
+		{
+			process_view(p, &v);
+			fn(&v, arg);
+		}
 	}
 }
 
@@ -233,7 +272,7 @@ void collector_shutdown(struct collector *c)
 	c->listener = NULL;
 	LIST_FOREACH(s, &c->sessions, link)
 	{
-		session_end(s, session_is_dead(s) ? SNAPSHOT_EXIT : SNAPSHOT_ASKED);
+		session_end(s);
 	}
 }
 
@@ -242,6 +281,7 @@ void collector_free(struct collector *c)
 	if (!c)
 		return;
 	listener_free(c->listener);
+	control_free(c->control);
 	while (!LIST_EMPTY(&c->sessions)) {
 		struct session *s = LIST_FIRST(&c->sessions);
 

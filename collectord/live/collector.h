@@ -20,25 +20,33 @@ struct collector;
 
 /* What others may know of a session.  Strings are valid during the callback or until the next loop turn. */
 struct session_view {
-	uint64_t id;
+	uint64_t id;     /* of the session: an executed program and the children it forks */
+	uint32_t number; /* of the process in it: 0 = the program itself */
 	uint32_t pid, ppid, uid;
 	const char *exe, *cmdline, *allocator; /* labels from the client: escape before printing */
 	uint32_t status;                       /* enum hello_status; not HELLO_ACTIVE: nothing is recorded */
 	bool ended;
-	uint32_t rate;
+	uint32_t rate;      /* T now; 0 = dormant */
+	uint32_t max_depth; /* now */
 	uint64_t elapsed_ns;
 	struct snapshot_values total; /* books so far; fixed point */
 	struct snapshot_audit audit;
 	uint32_t snapshots;        /* written so far */
 	const char *last_snapshot; /* path below out_dir, "" if none yet */
+	uint32_t unrecorded;       /* forked children of the session that found no room */
 };
 
 enum session_change {
-	SESSION_STARTED, /* handshake done */
-	SESSION_SAVED,   /* a snapshot was written completely */
-	SESSION_ENDED,   /* drained, final snapshot on disk (or failed and counted) */
-	SESSION_PASSIVE, /* a client said why nothing will be recorded (view.status) */
+	SESSION_STARTED,     /* handshake done */
+	SESSION_SAVED,       /* a snapshot was written completely */
+	SESSION_ENDED,       /* drained, final snapshot on disk (or failed and counted) */
+	SESSION_PASSIVE,     /* a client said why nothing will be recorded (view.status) */
+	SESSION_SAVE_FAILED, /* a snapshot could not be written; counted, see collector_errors() */
+	SESSION_REFUSED,     /* a client met a limit: nothing will be recorded (view is that of a passive one) */
 };
+
+#define COLLECTOR_MAX_SESSIONS 1024u
+#define COLLECTOR_MAX_SESSIONS_PER_USER 512u
 
 struct collector_config {
 	const char *socket_path; /* bound and unlinked by the collector; ignored if listen_fd >= 0 */
@@ -49,6 +57,11 @@ struct collector_config {
 	uint32_t interval_s;     /* periodic snapshots; 0 = none */
 	uint32_t keep;           /* periodic snapshots kept per session, older ones are removed; 0 = all */
 	uint32_t max_depth;      /* 0 = ABI_DEFAULT_DEPTH */
+	uint32_t on_full;        /* enum abi_on_full */
+	uint32_t only_pid;       /* record this process, whatever it executes, and no other; 0 = all */
+	uint32_t max_sessions, max_sessions_per_user; /* at a time; 0 = the defaults below */
+	uint32_t admin_gid; /* members see and change everybody's processes, as root does; 0 = none */
+	bool skip_empty;    /* a program that ended without a sample leaves no snapshot */
 	/* Name of the directory below out_dir for this session's snapshots; "" = out_dir itself.  Created 0750 by
 	 * the collector.  NULL: the collector names it "s<id>". */
 	void (*name_session)(const struct session_view *v, char *buf, size_t size, void *arg);
@@ -66,8 +79,29 @@ void collector_snapshot_all(struct collector *c, enum snapshot_reason why);
 /* Drain everything once, now: for a live status line or before reading views. */
 void collector_drain_all(struct collector *c);
 
-/* Call `fn` for each session alive. */
+/* Call `fn` for each process of each session that is not forgotten yet. */
 void collector_each(struct collector *c, void (*fn)(const struct session_view *v, void *arg), void *arg);
+
+/* Let one process's session sample every `rate` bytes (0 = dormant: frees are still reported) and keep `max_depth`
+ * frames from now on.  The same goes for all processes that share the session. */
+void collector_change(struct collector *c, uint64_t session, uint32_t rate, uint32_t max_depth);
+
+/* Take a snapshot of one process now; announced by SESSION_SAVED or SESSION_SAVE_FAILED.  *ret_behind: one begun
+ * before is still being written, and will be announced first.  0 or -ESRCH. */
+int collector_snapshot(struct collector *c, uint64_t session, uint32_t pid, enum snapshot_reason why,
+		       bool *ret_behind);
+
+/* The same as bytes, nothing is written; *ret_buf is malloc'ed.  0, -ESRCH or -ENOMEM. */
+int collector_encode(struct collector *c, uint64_t session, uint32_t pid, void **ret_buf, size_t *ret_len);
+
+/* The directory snapshots go below, wherever it is by now.  0 or -errno. */
+int collector_out_dir(const struct collector *c, char *buf, size_t size);
+
+struct collector_counts {
+	uint32_t sessions, max_sessions, max_sessions_per_user;
+	uint64_t refused; /* programs that met a limit */
+};
+void collector_counts(const struct collector *c, struct collector_counts *ret);
 
 /* Sessions alive or with writes still pending; 0 means everything is on disk. */
 size_t collector_pending(const struct collector *c);

@@ -19,10 +19,12 @@ struct cursor {
 	struct abi_event *events;
 };
 
-void drain_init(struct drain *d, const struct abi_region *region, int memfd, struct books *books,
-		struct drain_scratch *scratch)
+void drain_init(struct drain *d, const struct abi_region *region, int memfd, struct drain_scratch *scratch,
+		struct ledger *(*ledger_of)(void *arg, uint32_t ordinal, bool *ret_begun), void *arg)
 {
-	*d = (struct drain){ .region = region, .memfd = memfd, .books = books, .scratch = scratch };
+	*d = (struct drain){
+		.region = region, .memfd = memfd, .scratch = scratch, .ledger_of = ledger_of, .arg = arg
+	};
 }
 
 void drain_done(struct drain *d)
@@ -33,18 +35,23 @@ void drain_done(struct drain *d)
 
 /* The bucket for `stack`, read out of the region when it is new; NULL: the id names nothing, or this stack would
  * make the books larger than the region's arena, which an honest one cannot. */
-static struct bucket *bucket_for(struct drain *d, uint32_t stack)
+static struct bucket *bucket_for(struct drain *d, struct books *books, uint32_t stack)
 {
-	struct bucket *k = books_find(d->books, stack);
+	struct bucket *k = books_find(books, stack);
 	uint64_t word;
 	int n;
 
 	if (k)
 		return k;
 	n = stack_read(d->region, stack, d->scratch->frames, ABI_MAX_DEPTH, &word);
-	if (n < 0 || d->books->n_words + (uint64_t)n > d->region->geo.stack_words)
+	if (n < 0 || books->n_words + (uint64_t)n > d->region->geo.stack_words)
 		return NULL;
-	return books_add_stack(d->books, stack, d->scratch->frames, (uint32_t)n, word);
+	return books_add_stack(books, stack, d->scratch->frames, (uint32_t)n, word);
+}
+
+static bool is_many(const struct abi_event *e)
+{
+	return e->kind == ABI_EVENT_INHERITED && e->flags & ABI_EVENT_MANY;
 }
 
 static bool event_ok(const struct drain *d, const struct abi_event *e)
@@ -53,19 +60,38 @@ static bool event_ok(const struct drain *d, const struct abi_event *e)
 
 	return (e->kind == ABI_EVENT_ALLOC || e->kind == ABI_EVENT_FREE || e->kind == ABI_EVENT_INHERITED) &&
 	       e->proc < g->procs && e->stack < g->stack_slots && e->rate >= 1 && e->rate <= ABI_MAX_RATE &&
-	       e->size <= MAX_SIZE;
+	       e->size <= MAX_SIZE && (!is_many(e) || e->born_ns <= ABI_MAX_MANY);
 }
 
-static void enter(struct drain *d, const struct abi_event *e)
+/* The ledger for an event.  If it begins one, what that process told through spill counters before goes first. */
+static struct ledger *ledger_for(struct drain *d, uint32_t proc, uint64_t now_ns)
 {
-	struct bucket *k = event_ok(d, e) ? bucket_for(d, e->stack) : NULL;
+	bool begun = false;
+	struct ledger *g = d->ledger_of(d->arg, proc, &begun);
+
+	if (g && begun && load_relaxed(&d->region->procs[proc].spilled))
+		drain_spill(d, now_ns);
+	/* cppcheck-suppress returnDanglingLifetime ; g is the session's, only the flag is ours */
+	return g;
+}
+
+static void enter(struct drain *d, const struct abi_event *e, uint64_t now_ns)
+{
+	struct ledger *g = event_ok(d, e) ? ledger_for(d, e->proc, now_ns) : NULL;
+	struct bucket *k = g ? bucket_for(d, &g->books, e->stack) : NULL;
+	struct spill_sums many = { 0 };
 
 	if (!k) {
 		d->corrupt++;
 		return;
 	}
-	d->drained++;
-	books_event(d->books, k, e, e->time_ns);
+	g->drained++;
+	if (is_many(e)) {
+		spill_of(e, &many.inherited);
+		books_spill(&g->books, k, &many, e->time_ns);
+	} else {
+		books_event(&g->books, k, e, e->time_ns);
+	}
 }
 
 static uint32_t waiting_lanes(const struct drain *d)
@@ -128,14 +154,14 @@ static uint64_t earliest(const struct cursor *c, uint32_t n)
 }
 
 /* Enter everything up to `horizon`, tick by tick.  The lane that set the horizon is used up, so each pass moves. */
-static void merge(struct drain *d, struct cursor *c, uint32_t n, uint64_t horizon)
+static void merge(struct drain *d, struct cursor *c, uint32_t n, uint64_t horizon, uint64_t now_ns)
 {
 	uint64_t t;
 
 	while ((t = earliest(c, n)) != UINT64_MAX && t <= horizon)
 		for (uint32_t i = 0; i < n; i++)
 			for (; c[i].at < c[i].n && c[i].events[c[i].at].time_ns <= t; c[i].at++)
-				enter(d, &c[i].events[c[i].at]);
+				enter(d, &c[i].events[c[i].at], now_ns);
 }
 
 static void give_back(struct drain *d, const struct cursor *c, uint32_t n, struct drain_result *res)
@@ -168,7 +194,7 @@ static int drain_lanes(struct drain *d, uint64_t now_ns, struct drain_result *re
 			return r;
 		n++;
 	}
-	merge(d, cursors, n, horizon);
+	merge(d, cursors, n, horizon, now_ns);
 	give_back(d, cursors, n, res);
 	return 0;
 }
@@ -215,22 +241,36 @@ static bool gain_of(const struct spill_sums *now, struct spill_sums *seen, struc
 	return any != 0;
 }
 
+/* Nobody writes this entry any more, and its sums were entered: let others have it. */
+static void give_back_spill(struct drain *d, uint32_t slot)
+{
+	spill_release(d->region, slot);
+	d->spill_seen[slot] = (struct spill_sums){ 0 };
+}
+
 static void enter_spill(struct drain *d, uint32_t slot, uint64_t now_ns)
 {
 	struct spill_sums now, gain;
 	uint32_t proc, stack;
+	struct ledger *g = NULL;
 	struct bucket *k = NULL;
+	bool begun;
 
-	if (!spill_read(d->region, slot, &proc, &stack, &now) || !gain_of(&now, &d->spill_seen[slot], &gain))
+	if (!spill_read(d->region, slot, &proc, &stack, &now))
 		return;
 	if (proc < d->region->geo.procs && stack < d->region->geo.stack_slots)
-		k = bucket_for(d, stack);
-	if (!k) {
-		d->corrupt++;
-		return;
+		g = d->ledger_of(d->arg, proc, &begun);
+	if (gain_of(&now, &d->spill_seen[slot], &gain)) {
+		k = g ? bucket_for(d, &g->books, stack) : NULL;
+		if (k) {
+			g->spilled += gain.alloc.events + gain.freed.events + gain.inherited.events;
+			books_spill(&g->books, k, &gain, now_ns);
+		} else {
+			d->corrupt++;
+		}
 	}
-	d->spilled += gain.allocs + gain.frees;
-	books_spill(d->books, k, &gain, now_ns);
+	if (g && g->is_closing)
+		give_back_spill(d, slot);
 }
 
 /* Walks the file's data, not its holes: the table is large and mostly untouched, and reading a hole fills it. */
@@ -260,30 +300,56 @@ void drain_spill(struct drain *d, uint64_t now_ns)
 int drain_pass(struct drain *d, uint64_t now_ns, struct drain_result *ret)
 {
 	struct drain_result res = { 0 };
-	int r = drain_lanes(d, now_ns, &res);
 
-	if (r)
-		return r;
+	if (d->is_broken || drain_lanes(d, now_ns, &res)) {
+		d->corrupt += !d->is_broken;
+		d->is_broken = true;
+		return -EBADMSG;
+	}
 	if (spill_due(d, now_ns))
 		drain_spill(d, now_ns);
 	*ret = res;
 	return 0;
 }
 
-void drain_audit(const struct drain *d, struct snapshot_audit *ret)
+static bool is_before(const struct drain *d, const uint64_t *heads)
 {
-	struct snapshot_audit a = { .drained = d->drained, .spilled = d->spilled, .corrupt = d->corrupt };
+	for (uint32_t l = 0; l < d->region->geo.lanes; l++)
+		if ((int64_t)(heads[l] - d->tails[l]) > 0)
+			return true;
+	return false;
+}
 
-	for (uint32_t i = 0; i < procs_claimed(d->region); i++) {
-		const struct abi_proc *p = &d->region->procs[i];
+int drain_all(struct drain *d, uint64_t now_ns)
+{
+	const struct abi_geometry *geo = &d->region->geo;
+	uint64_t heads[ABI_MAX_LANES], passes = 2ull * geo->lanes * geo->lane_events / DRAIN_BATCH + geo->lanes + 2;
+	struct drain_result res;
+	int r = 0;
 
-		a.samples += load_relaxed(&p->samples);
-		a.frees += load_relaxed(&p->frees);
-		a.untracked += load_relaxed(&p->untracked);
-		a.stack_full += load_relaxed(&p->stack_full);
-		a.truncated += load_relaxed(&p->truncated);
-		a.module_full += load_relaxed(&p->module_full);
-		a.spill_full += load_relaxed(&p->spill_full);
-	}
-	*ret = a;
+	for (uint32_t l = 0; l < geo->lanes; l++)
+		heads[l] = load_acquire(&d->region->lanes[l].head); /* B, pairs with A */
+	do
+		r = drain_pass(d, now_ns, &res);
+	while (!r && --passes && is_before(d, heads));
+	drain_spill(d, now_ns);
+	return r;
+}
+
+void drain_audit(const struct drain *d, uint32_t ordinal, const struct ledger *g, struct snapshot_audit *ret)
+{
+	const struct abi_proc *p = &d->region->procs[ordinal];
+
+	*ret = (struct snapshot_audit){
+		.drained = g->drained,
+		.spilled = g->spilled,
+		.corrupt = ordinal ? 0 : d->corrupt,
+		.samples = load_relaxed(&p->samples),
+		.frees = load_relaxed(&p->frees),
+		.untracked = load_relaxed(&p->untracked),
+		.stack_full = load_relaxed(&p->stack_full),
+		.truncated = load_relaxed(&p->truncated),
+		.module_full = load_relaxed(&p->module_full),
+		.spill_full = load_relaxed(&p->spill_full),
+	};
 }

@@ -1,4 +1,4 @@
-/* collectord/live/listen.c - accept, read one hello, hand it over; see listen.h.  The socket itself: bind.c. */
+/* collectord/live/listen.c - accept, read one message, hand it over; see listen.h.  The socket itself: bind.c. */
 #include "collectord/live/listen.h"
 
 #include <errno.h>
@@ -16,7 +16,7 @@
 
 #define ACCEPT_BATCH 64
 #define MAX_CLIENTS 512    /* half-way through; the oldest makes room */
-#define DEADLINE_MS 1000   /* for the hello */
+#define DEADLINE_MS 1000   /* for the message */
 #define BACKOFF_MS 100     /* out of descriptors or memory: leave clients in the backlog */
 #define HELLO_MIN_SIZE 16u /* magic, version, size: enough to answer another version */
 
@@ -50,7 +50,8 @@ static void client_free(struct client *c)
 	loop_unwatch(c->watch);
 	if (c->peer.pidfd >= 0)
 		close(c->peer.pidfd);
-	close(c->peer.sock);
+	if (c->peer.sock >= 0)
+		close(c->peer.sock);
 	free(c);
 }
 
@@ -71,9 +72,9 @@ static int identify(struct client *c)
 	p->pid = (uint32_t)cred.pid;
 	p->uid = cred.uid;
 	p->pidfd = pidfd_open(cred.pid, 0);
-	if (p->pidfd < 0)
+	if (p->pidfd < 0 && errno != ESRCH) /* ended and reaped: its word still counts */
 		return -errno;
-	c->hung_up = poll(&hup, 1, 0) == 1 && hup.revents & (POLLHUP | POLLERR);
+	c->hung_up = p->pidfd < 0 || (poll(&hup, 1, 0) == 1 && hup.revents & (POLLHUP | POLLERR));
 	return 0;
 }
 
@@ -93,9 +94,27 @@ static void terminate(struct hello *h)
 			h->cmdline[i] = ' ';
 }
 
-static void judge(struct client *c, struct hello *h, ssize_t n)
+/* What a client's only message may be. */
+union message {
+	uint64_t magic;
+	struct hello hello;
+	struct control_request request;
+};
+
+static void judge_request(struct client *c, const struct control_request *r, size_t n)
 {
-	if (n < (ssize_t)HELLO_MIN_SIZE || h->magic != HELLO_MAGIC)
+	const struct listener_config *config = &c->listener->config;
+
+	if (!config->on_request)
+		return;
+	loop_unwatch(c->watch); /* the socket may get another owner */
+	c->watch = NULL;
+	config->on_request(config->arg, &c->peer, r, n);
+}
+
+static void judge_hello(struct client *c, struct hello *h, ssize_t n)
+{
+	if (n < (ssize_t)HELLO_MIN_SIZE)
 		return;
 	if (h->abi_major != ABI_MAJOR) {
 		listener_welcome(&c->peer, WELCOME_VERSION, 0, 0, -1);
@@ -112,15 +131,18 @@ static void judge(struct client *c, struct hello *h, ssize_t n)
 /* True if this client needs no more attention and was freed. */
 static bool client_read(struct client *c)
 {
-	struct hello h;
+	union message m = { 0 };
 	ssize_t n;
 
 	do {
-		n = recv(c->peer.sock, &h, sizeof(h), MSG_DONTWAIT | MSG_TRUNC);
+		n = recv(c->peer.sock, &m, sizeof(m), MSG_DONTWAIT | MSG_TRUNC);
 	} while (n < 0 && errno == EINTR);
 	if (n < 0 && errno == EAGAIN)
 		return false;
-	judge(c, &h, n);
+	if (n >= (ssize_t)sizeof(m.magic) && m.magic == HELLO_MAGIC)
+		judge_hello(c, &m.hello, n);
+	else if (n >= (ssize_t)sizeof(m.magic) && m.magic == CONTROL_MAGIC)
+		judge_request(c, &m.request, (size_t)n);
 	client_free(c);
 	return true;
 }
@@ -244,11 +266,11 @@ void listener_free(struct listener *l)
 	free(l);
 }
 
-static void attach_fd(struct msghdr *m, void *control, size_t size, int fd)
+void listener_attach_fd(struct msghdr *m, void *space, size_t size, int fd)
 {
 	struct cmsghdr *c;
 
-	m->msg_control = control;
+	m->msg_control = space;
 	m->msg_controllen = size;
 	c = CMSG_FIRSTHDR(m);
 	c->cmsg_level = SOL_SOCKET;
@@ -272,6 +294,6 @@ int listener_welcome(const struct peer *peer, uint32_t verdict, uint64_t session
 	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
 
 	if (memfd >= 0)
-		attach_fd(&m, control, sizeof(control), memfd);
+		listener_attach_fd(&m, control, sizeof(control), memfd);
 	return sendmsg(peer->sock, &m, MSG_NOSIGNAL | MSG_DONTWAIT) == sizeof(w) ? 0 : -errno;
 }

@@ -6,9 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#ifndef MFD_NOEXEC_SEAL
-#define MFD_NOEXEC_SEAL 8u /* Linux 6.3; Debian 12's headers are older */
-#endif
+#include "collectord/live/memfd.h"
 
 #define NEAR_EXACT 4096u /* bytes; below it events are about as frequent as allocations */
 
@@ -19,23 +17,13 @@ struct abi_geometry region_geometry(uint32_t rate)
 	return (struct abi_geometry){
 		.lanes = 64,
 		.lane_events = dense ? 16 * 1024 : 1024,
-		.procs = 64,
+		.procs = 4096, /* forked children alive at a time */
 		.stack_slots = dense ? 1u << 20 : 1u << 16,
 		.stack_words = dense ? 32ull << 20 : 2ull << 20,
-		.spill_slots = dense ? 128 * 1024 : 8 * 1024,
+		.spill_slots = dense ? 256 * 1024 : 64 * 1024,
 		.modules = 4096,
 		.strings = 1ull << 20,
 	};
-}
-
-/* vm.memfd_noexec=2 refuses a memfd that could be executed; kernels before 6.3 refuse the flag. */
-static int create_memfd(void)
-{
-	int fd = memfd_create("heaptap", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
-
-	if (fd < 0 && errno == EINVAL)
-		fd = memfd_create("heaptap", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	return fd < 0 ? -errno : fd;
 }
 
 static void fill(struct shared_region *r, const struct abi_header *h, uint32_t rate, uint32_t max_depth)
@@ -60,12 +48,12 @@ int region_create(const struct abi_geometry *geo, uint64_t session, uint64_t epo
 	h.session = session;
 	h.epoch_ns = epoch_ns;
 	made.size = h.region_size;
-	made.memfd = create_memfd();
+	made.memfd = memfd_new("heaptap");
 	if (made.memfd < 0)
 		return made.memfd;
 	if (ftruncate(made.memfd, (off_t)made.size))
 		r = -errno;
-	if (!r && fcntl(made.memfd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
+	if (!r && fcntl(made.memfd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW))
 		r = -errno;
 	if (r)
 		goto out;
@@ -82,6 +70,30 @@ int region_create(const struct abi_geometry *geo, uint64_t session, uint64_t epo
 out:
 	region_destroy(&made);
 	return r;
+}
+
+/* The kernel seals against writing only what nobody has mapped for writing. */
+int region_is_ours(struct shared_region *r)
+{
+	struct abi_header h;
+	bool ours;
+	void *base;
+
+	if (!abi_header_init(&h, &r->map.geo))
+		return -EINVAL;
+	h.session = r->map.session;
+	h.epoch_ns = r->map.epoch_ns;
+	munmap(r->base, r->size);
+	r->base = NULL;
+	ours = fcntl(r->memfd, F_ADD_SEALS, F_SEAL_WRITE) == 0 || errno != EBUSY;
+	base = mmap(NULL, r->size, PROT_READ | PROT_WRITE, ours ? MAP_PRIVATE | MAP_NORESERVE : MAP_SHARED,
+		    r->memfd, 0);
+	if (base == MAP_FAILED)
+		return -errno;
+	madvise(base, r->size, MADV_DONTDUMP);
+	r->base = base;
+	abi_region_map(&r->map, base, &h);
+	return ours;
 }
 
 void region_destroy(struct shared_region *r)

@@ -25,4 +25,9 @@ struct abi_geometry region_geometry(uint32_t rate);
  * 0 or -errno. */
 int region_create(const struct abi_geometry *geo, uint64_t session, uint64_t epoch_ns, uint32_t rate,
 		  uint32_t max_depth, struct shared_region *ret);
+
+/* 1: nobody else has it mapped, nor will: what we have from now on is a private copy.  0: somebody has.  Moves our
+ * mapping.  -errno: that failed, only region_destroy() may follow. */
+int region_is_ours(struct shared_region *r);
+
 void region_destroy(struct shared_region *r); /* takes SHARED_REGION_NONE and half-made ones */

@@ -109,13 +109,13 @@ static void dir_close(struct save_dir *d)
 
 static void on_kick(void *arg);
 
-int saver_init(struct saver *v, struct save_env *env, struct session *s, const char *subdir, uint32_t keep,
-	       void (*on_done)(struct session *s, enum snapshot_reason why, int result))
+int saver_init(struct saver *v, struct save_env *env, struct process *p, const char *subdir, uint32_t keep,
+	       void (*on_done)(struct process *p, enum snapshot_reason why, int result))
 {
 	if (strchr(subdir, '/') || !strcmp(subdir, ".") || !strcmp(subdir, "..") ||
 	    strlen(subdir) >= sizeof(v->subdir))
 		return -EINVAL;
-	*v = (struct saver){ .env = env, .session = s, .on_done = on_done, .keep = keep };
+	*v = (struct saver){ .env = env, .process = p, .on_done = on_done, .keep = keep };
 	v->kick = loop_timer_new(env->loop, on_kick, v);
 	if (!v->kick)
 		return -ENOMEM;
@@ -182,7 +182,7 @@ static void finished(struct saver *v, int result)
 	}
 	if (v->wanted)
 		loop_timer_set(v->kick, 0);
-	v->on_done(v->session, why, result);
+	v->on_done(v->process, why, result);
 }
 
 static void on_written(void *arg, int result)
@@ -205,7 +205,7 @@ static int start(struct saver *v)
 	file_name(v->writing, sizeof(v->writing), v->number, v->why);
 	if (r)
 		return r;
-	r = snap_encode(v->session, v->seq + 1, v->why, &buf, &len);
+	r = snap_encode(v->process, v->seq + 1, v->why, &buf, &len);
 	if (r)
 		return r;
 	v->write = malloc(sizeof(*v->write));

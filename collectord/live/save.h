@@ -1,7 +1,7 @@
-/* collectord/live/save.h - snapshots of one session onto disk: when, under which name, how many are kept.
+/* collectord/live/save.h - snapshots of one process onto disk: when, under which name, how many are kept.
  *
- * One write at a time per session; what is asked for meanwhile is remembered, once per reason.  Files are
- * NNNN-REASON.heaptap, numbered within their directory, which sessions may share (a shell that executes the
+ * One write at a time per process; what is asked for meanwhile is remembered, once per reason.  Files are
+ * NNNN-REASON.heaptap, numbered within their directory, which processes may share (a shell that executes the
  * program it starts).  Errors are counted in save_env and told to the owner, who decides about another try. */
 #pragma once
 
@@ -14,7 +14,7 @@
 
 struct loop;
 struct loop_timer;
-struct session;
+struct process;
 struct save_dir;
 struct save_write;
 
@@ -30,8 +30,8 @@ struct save_env {
 
 struct saver {
 	struct save_env *env;
-	struct session *session;
-	void (*on_done)(struct session *s, enum snapshot_reason why, int result);
+	struct process *process;
+	void (*on_done)(struct process *p, enum snapshot_reason why, int result);
 	struct save_dir *dir;     /* opened by the first snapshot */
 	char subdir[128];         /* below out_dir; "" = out_dir */
 	char last[192];           /* path below out_dir of the newest snapshot, or "" */
@@ -47,8 +47,8 @@ struct saver {
 };
 
 /* `subdir` is checked: one name, or "".  0, -EINVAL, -ENOMEM. */
-int saver_init(struct saver *v, struct save_env *env, struct session *s, const char *subdir, uint32_t keep,
-	       void (*on_done)(struct session *s, enum snapshot_reason why, int result));
+int saver_init(struct saver *v, struct save_env *env, struct process *p, const char *subdir, uint32_t keep,
+	       void (*on_done)(struct process *p, enum snapshot_reason why, int result));
 void saver_done(struct saver *v); /* takes a zeroed one; a write in flight goes on without us */
 
 /* Take a snapshot as soon as the one being written, if any, is done. */

@@ -2,23 +2,19 @@
 #include "collectord/live/session.h"
 
 #include <errno.h>
-#include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
+#include "collectord/live/kin.h"
 #include "common/lane.h"
 
 #define FIRST_DRAIN_MS 10u
 #define MIN_DRAIN_MS 2u
 #define MAX_DRAIN_MS 100u
-#define IDLE_DRAIN_MS 200u /* nothing came at all */
-#define TARGET_FILL 25u    /* per cent of a lane, when we come */
-#define FINAL_TRIES 3u     /* of the last snapshot */
-#define FINAL_RETRY_MS 1000
+#define IDLE_DRAIN_MS 200u         /* nothing came at all */
+#define TARGET_FILL 25u            /* per cent of a lane, when we come */
+#define LOOK_INTERVAL_NS 500000000 /* between two looks whether anybody has the region */
 
 static uint64_t now_ns(void)
 {
@@ -28,29 +24,9 @@ static uint64_t now_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
 }
 
-uint64_t session_elapsed_ns(const struct session *s)
+uint64_t session_time(const struct session *s)
 {
-	return (s->end_ns ? s->end_ns : now_ns()) - s->epoch_ns;
-}
-
-void session_view(const struct session *s, struct session_view *ret)
-{
-	*ret = (struct session_view){
-		.id = s->id,
-		.pid = s->pid,
-		.ppid = s->ppid,
-		.uid = s->uid,
-		.exe = s->exe,
-		.cmdline = s->cmdline,
-		.allocator = s->allocator,
-		.ended = s->state != SESSION_LIVE,
-		.rate = s->rate,
-		.elapsed_ns = session_elapsed_ns(s),
-		.snapshots = s->saver.seq,
-		.last_snapshot = s->saver.last,
-	};
-	books_total(&s->books, &ret->total);
-	drain_audit(&s->drain, &ret->audit);
+	return now_ns() - s->epoch_ns;
 }
 
 void session_view_passive(const struct peer *peer, const struct hello *h, struct session_view *ret)
@@ -67,52 +43,189 @@ void session_view_passive(const struct peer *peer, const struct hello *h, struct
 	};
 }
 
-static void tell(const struct session *s, enum session_change what)
-{
-	const struct collector_config *c = s->env->config;
-	struct session_view v;
+/* --- processes ----------------------------------------------------------------------------------------- */
 
-	if (!c->on_change)
+struct process *session_process(const struct session *s, uint32_t ordinal)
+{
+	return ordinal < s->region.map.geo.procs ? s->by_ordinal[ordinal] : NULL;
+}
+
+struct process *session_find_pid(const struct session *s, uint32_t pid)
+{
+	struct process *p;
+
+	LIST_FOREACH(p, &s->processes, link)
+	{
+		if (p->pid == pid && p->state == PROCESS_LIVE)
+			return p;
+	}
+	return NULL;
+}
+
+static void add(struct session *s, struct process *p)
+{
+	LIST_INSERT_HEAD(&s->processes, p, link);
+	s->by_ordinal[p->ordinal] = p;
+}
+
+/* Take the process up that took entry `ordinal`, if one did.  A pid is one living process's: whoever had it before
+ * is dead, though we have not seen that yet. */
+static struct process *adopt(struct session *s, uint32_t ordinal, bool heard)
+{
+	struct process *p, *before;
+	struct proc_info info;
+
+	if (s->is_over || !proc_read(&s->region.map, ordinal, heard, &info) || process_adopt(s, ordinal, &info, &p))
+		return NULL;
+	before = p->state == PROCESS_LIVE ? session_find_pid(s, p->pid) : NULL;
+	if (before)
+		process_end(before, SNAPSHOT_EXIT);
+	add(s, p);
+	process_tell(p, SESSION_STARTED);
+	return p;
+}
+
+static struct ledger *ledger_of(void *arg, uint32_t ordinal, bool *ret_begun)
+{
+	struct session *s = arg;
+	struct process *p = session_process(s, ordinal);
+
+	*ret_begun = !p;
+	if (!p)
+		p = adopt(s, ordinal, true);
+	return p ? &p->ledger : NULL;
+}
+
+/* Entries whose processes have written nothing yet, or only to spill counters. */
+static void adopt_all(struct session *s)
+{
+	const struct abi_region *r = &s->region.map;
+	uint32_t claims = load_relaxed(&r->cursors->procs), n = claims < r->geo.procs ? claims : r->geo.procs;
+
+	if (claims == s->claims_seen && !s->claims_open)
 		return;
-	session_view(s, &v);
-	c->on_change(what, &v, c->arg);
+	s->claims_seen = claims;
+	s->claims_open = false;
+	for (uint32_t i = 1; i < n; i++) {
+		if (load_relaxed(&r->procs[i].state) == ABI_PROC_CLAIMED)
+			s->claims_open = true;
+		else if (!s->by_ordinal[i])
+			adopt(s, i, false);
+	}
+}
+
+/* The dead wrote their last before we drain; the living have been told to stop, what they write from here on is not
+ * for anybody. */
+static void bury(struct session *s)
+{
+	const struct abi_region *r = &s->region.map;
+	struct process *p, *next;
+
+	LIST_FOREACH(p, &s->processes, link)
+	{
+		if (p->state != PROCESS_DYING || p->ledger.is_closing)
+			continue;
+		p->ledger.is_closing = true;
+		lane_unlock_dead(r, p->ordinal);
+	}
+	drain_all(&s->drain, session_time(s));
+	for (p = LIST_FIRST(&s->processes); p; p = next) {
+		next = LIST_NEXT(p, link);
+		if (p->state != PROCESS_DYING || !p->ledger.is_closing)
+			continue;
+		process_audit(p, &p->audit);
+		s->by_ordinal[p->ordinal] = NULL;
+		if (p->ordinal)
+			proc_release(r, p->ordinal);
+		p->ordinal = UINT32_MAX;
+		process_conclude(p); /* may free it */
+	}
+}
+
+static bool has_state(const struct session *s, enum process_state state)
+{
+	const struct process *p;
+
+	LIST_FOREACH(p, &s->processes, link)
+	{
+		if (p->state == state)
+			return true;
+	}
+	return false;
 }
 
 static void gone(struct session *s)
 {
-	struct session_env *env = s->env;
-
-	tell(s, SESSION_ENDED);
-	env->on_gone(s, env->arg);
+	s->env->on_gone(s, s->env->arg);
 	session_free(s);
 }
 
-static void on_saved(struct session *s, enum snapshot_reason why, int result)
+/* Processes that are only known to live because somebody has the region mapped: nothing else keeps the session. */
+static bool is_unwatched(const struct session *s)
 {
-	bool last = s->state == SESSION_LAST_SAVE && why == s->end_reason && !(s->saver.wanted & 1u << why);
+	const struct process *p;
 
-	if (result == 0)
-		tell(s, SESSION_SAVED);
-	if (!last)
-		return;
-	if (result == 0 || ++s->final_tries == FINAL_TRIES)
-		gone(s);
-	else
-		loop_timer_set(s->save_timer, FINAL_RETRY_MS);
-}
-
-static void on_save_timer(void *arg)
-{
-	struct session *s = arg;
-
-	if (s->state == SESSION_LAST_SAVE) {
-		saver_want(&s->saver, s->end_reason);
-		return;
+	LIST_FOREACH(p, &s->processes, link)
+	{
+		if (p->state != PROCESS_LIVE || p->pidfd >= 0)
+			return false;
 	}
-	loop_timer_set(s->save_timer, (int64_t)s->env->config->interval_s * 1000);
-	session_drain_now(s);
-	saver_want(&s->saver, SNAPSHOT_TIMER);
+	return true;
 }
+
+/* `why`: of those that seem to live. */
+static void end_all(struct session *s, enum snapshot_reason why)
+{
+	struct process *p;
+
+	LIST_FOREACH(p, &s->processes, link)
+	{
+		process_end(p, process_is_dead(p) || s->drain.is_broken ? SNAPSHOT_EXIT : why);
+	}
+}
+
+/* Does nobody have the region any more?  Asked now and then. */
+static bool is_deserted(struct session *s)
+{
+	int r;
+
+	if (session_time(s) < s->next_look_ns)
+		return false;
+	s->next_look_ns = session_time(s) + LOOK_INTERVAL_NS;
+	r = region_is_ours(&s->region);
+	s->is_lost = r < 0;
+	return r != 0;
+}
+
+/* True: nobody is left, and it is gone. */
+static bool is_done(struct session *s)
+{
+	if (s->is_busy || (!s->is_over && (!is_unwatched(s) || !is_deserted(s))))
+		return false;
+	if (!s->is_over) {
+		s->is_over = true;
+		end_all(s, SNAPSHOT_EXIT);
+	}
+	if (!LIST_EMPTY(&s->processes) && !s->is_lost)
+		return false;
+	gone(s);
+	return true;
+}
+
+void session_look_soon(struct session *s)
+{
+	if (s->drain_timer)
+		loop_timer_set(s->drain_timer, 0);
+}
+
+void session_forget(struct session *s, struct process *p)
+{
+	LIST_REMOVE(p, link);
+	process_free(p);
+	is_done(s);
+}
+
+/* --- draining ------------------------------------------------------------------------------------------ */
 
 /* Proportional to how full the fullest lane was, so that it is a quarter full next time. */
 static uint32_t next_drain_ms(const struct session *s, const struct drain_result *res)
@@ -129,159 +242,80 @@ static uint32_t next_drain_ms(const struct session *s, const struct drain_result
 /* Lanes that cannot be trusted end the session with what its books hold. */
 static void corrupt(struct session *s)
 {
-	s->drain.corrupt++;
-	session_end(s, SNAPSHOT_EXIT);
+	session_end(s);
 }
 
-static void last_drain(struct session *s)
+static void look(struct session *s, struct drain_result *res)
 {
-	struct drain_result res = { 0 };
-	int r = drain_pass(&s->drain, session_elapsed_ns(s), &res);
-
-	if (r)
-		s->drain.corrupt++;
-	if (!r && (res.more || res.events) && res.events < s->last_budget) {
-		s->last_budget -= res.events;
-		loop_timer_set(s->drain_timer, 0);
-		return;
-	}
-	drain_spill(&s->drain, session_elapsed_ns(s));
-	s->state = SESSION_LAST_SAVE;
-	saver_want(&s->saver, s->end_reason);
+	if (!s->is_over && drain_pass(&s->drain, session_time(s), res))
+		corrupt(s);
+	if (!s->is_over)
+		adopt_all(s);
+	if (has_state(s, PROCESS_DYING))
+		bury(s);
 }
 
 static void on_drain(void *arg)
 {
 	struct session *s = arg;
-	struct drain_result res;
+	struct drain_result res = { 0 };
 
-	if (s->state == SESSION_LAST_DRAIN) {
-		last_drain(s);
+	s->is_busy = true;
+	look(s, &res);
+	s->is_busy = false;
+	if (is_done(s))
 		return;
-	}
-	if (drain_pass(&s->drain, session_elapsed_ns(s), &res)) {
-		corrupt(s);
-		return;
-	}
 	if (!res.more)
 		s->drain_ms = next_drain_ms(s, &res);
-	loop_timer_set(s->drain_timer, res.more ? 0 : s->drain_ms);
+	loop_timer_set(s->drain_timer, res.more || has_state(s, PROCESS_DYING) ? 0 : s->drain_ms);
 }
 
 void session_drain_now(struct session *s)
 {
-	struct drain_result res = { .more = true };
-	uint64_t budget = (uint64_t)s->region.map.geo.lanes * s->region.map.geo.lane_events;
-
-	while (s->state == SESSION_LIVE && res.more && res.events <= budget) {
-		budget -= res.events;
-		if (drain_pass(&s->drain, session_elapsed_ns(s), &res))
-			corrupt(s);
-	}
-	if (s->state == SESSION_LIVE)
-		drain_spill(&s->drain, session_elapsed_ns(s));
-}
-
-bool session_is_dead(const struct session *s)
-{
-	struct pollfd p = { .fd = s->pidfd, .events = POLLIN };
-
-	return poll(&p, 1, 0) == 1;
-}
-
-static void note_exit_status(struct session *s)
-{
-	siginfo_t info = { .si_pid = 0 };
-
-	if (waitid(P_PIDFD, (id_t)s->pidfd, &info, WEXITED | WNOHANG | WNOWAIT) || info.si_pid == 0)
+	if (s->is_over)
 		return;
-	s->exit_known = 1;
-	s->exit_status = info.si_code == CLD_EXITED ? W_EXITCODE(info.si_status, 0)
-						    : info.si_status | (info.si_code == CLD_DUMPED ? WCOREFLAG : 0);
+	if (drain_all(&s->drain, session_time(s)))
+		corrupt(s);
+	else
+		adopt_all(s);
 }
 
-void session_end(struct session *s, enum snapshot_reason why)
+void session_end(struct session *s)
 {
-	const struct abi_region *r = &s->region.map;
-
-	if (s->state != SESSION_LIVE)
+	if (s->is_over)
 		return;
-	s->state = SESSION_LAST_DRAIN;
-	s->end_reason = why;
-	s->end_ns = now_ns();
-	s->last_budget = (uint64_t)r->geo.lanes * r->geo.lane_events;
-	store_relaxed(&r->control->detached, 1);
-	if (session_is_dead(s)) {
-		note_exit_status(s);
-		for (uint32_t ordinal = 0; ordinal < r->geo.procs; ordinal++)
-			lane_unlock_dead(r, ordinal);
-	}
-	loop_unwatch(s->death);
-	s->death = NULL;
-	loop_timer_set(s->save_timer, -1);
-	loop_timer_set(s->drain_timer, 0);
+	if (!s->drain.is_broken && drain_all(&s->drain, session_time(s)) == 0)
+		adopt_all(s);
+	s->is_over = true;
+	store_relaxed(&s->region.map.control->detached, 1);
+	end_all(s, SNAPSHOT_ASKED);
+	session_look_soon(s);
 }
 
-static void on_death(void *arg, short revents)
-{
-	(void)revents;
-	session_end(arg, SNAPSHOT_EXIT);
-}
+/* --- beginning and end --------------------------------------------------------------------------------- */
 
 static void take_labels(struct session *s, const struct peer *peer, const struct hello *h)
 {
-	s->pid = peer->pid;
 	s->uid = peer->uid;
-	s->ppid = h->ppid;
 	memcpy(s->exe, h->exe, sizeof(s->exe));
 	memcpy(s->cmdline, h->cmdline, sizeof(s->cmdline));
 	memcpy(s->allocator, h->allocator, sizeof(s->allocator));
 }
 
-static int init_saver(struct session *s)
-{
-	const struct collector_config *c = s->env->config;
-	char own[32], asked[256];
-	struct session_view v;
-
-	snprintf(own, sizeof(own), "s%llu", (unsigned long long)s->id);
-	if (c->name_session) {
-		session_view(s, &v);
-		snprintf(asked, sizeof(asked), "%s", own);
-		c->name_session(&v, asked, sizeof(asked), c->arg);
-		if (saver_init(&s->saver, &s->env->save, s, asked, c->keep, on_saved) == 0)
-			return 0;
-	}
-	return saver_init(&s->saver, &s->env->save, s, own, c->keep, on_saved);
-}
-
 static int init_parts(struct session *s)
 {
-	const struct collector_config *c = s->env->config;
-	struct abi_geometry geo = region_geometry(c->rate);
-	int r = region_create(&geo, s->id, s->epoch_ns, c->rate, c->max_depth ? c->max_depth : ABI_DEFAULT_DEPTH,
-			      &s->region);
+	struct abi_geometry geo = region_geometry(s->rate);
+	int r = region_create(&geo, s->id, s->epoch_ns, s->rate, s->max_depth, &s->region);
 
-	if (!r)
-		r = books_init(&s->books, geo.stack_slots);
 	if (r)
 		return r;
-	drain_init(&s->drain, &s->region.map, s->region.memfd, &s->books, s->env->scratch);
-	return init_saver(s);
-}
-
-static int start(struct session *s)
-{
-	struct loop *l = s->env->loop;
-
-	s->death = loop_watch_fd(l, s->pidfd, POLLIN, on_death, s);
-	s->drain_timer = loop_timer_new(l, on_drain, s);
-	s->save_timer = loop_timer_new(l, on_save_timer, s);
-	if (!s->death || !s->drain_timer || !s->save_timer)
+	store_relaxed(&s->region.map.control->on_full, s->env->config->on_full);
+	store_relaxed(&s->region.map.control->no_follow, s->env->config->only_pid != 0);
+	s->by_ordinal = calloc(geo.procs, sizeof(struct process *));
+	s->drain_timer = loop_timer_new(s->env->loop, on_drain, s);
+	if (!s->by_ordinal || !s->drain_timer)
 		return -ENOMEM;
-	loop_timer_set(s->drain_timer, s->drain_ms);
-	if (s->env->config->interval_s)
-		loop_timer_set(s->save_timer, (int64_t)s->env->config->interval_s * 1000);
+	drain_init(&s->drain, &s->region.map, s->region.memfd, s->env->scratch, ledger_of, s);
 	return 0;
 }
 
@@ -289,40 +323,49 @@ int session_new(struct session_env *env, uint64_t id, struct peer *peer, const s
 		struct session **ret)
 {
 	struct session *s = calloc(1, sizeof(*s));
+	struct process *p;
 	int r;
 
 	if (!s)
 		return -ENOMEM;
+	LIST_INIT(&s->processes);
 	s->env = env;
 	s->id = id;
 	s->epoch_ns = now_ns();
 	s->rate = env->config->rate;
+	s->max_depth = env->config->max_depth ? env->config->max_depth : ABI_DEFAULT_DEPTH;
 	s->drain_ms = FIRST_DRAIN_MS;
 	s->region = (struct shared_region)SHARED_REGION_NONE;
-	s->pidfd = peer->pidfd;
-	peer->pidfd = -1;
+	s->is_nested = kin_is_nested(peer->pid);
 	take_labels(s, peer, h);
 	r = init_parts(s);
-	if (!r)
-		r = start(s);
-	if (r)
+	if (!r) {
+		r = process_new(s, peer->pid, h->ppid, peer->pidfd, &p);
+		peer->pidfd = -1;
+	}
+	if (r) {
 		session_free(s);
-	else
-		*ret = s;
-	return r;
+		return r;
+	}
+	add(s, p);
+	loop_timer_set(s->drain_timer, s->drain_ms);
+	*ret = s;
+	return 0;
 }
 
 void session_free(struct session *s)
 {
 	if (!s)
 		return;
-	loop_unwatch(s->death);
+	while (!LIST_EMPTY(&s->processes)) {
+		struct process *p = LIST_FIRST(&s->processes);
+
+		LIST_REMOVE(p, link);
+		process_free(p);
+	}
 	loop_timer_free(s->drain_timer);
-	loop_timer_free(s->save_timer);
-	saver_done(&s->saver);
 	drain_done(&s->drain);
-	books_done(&s->books);
+	free(s->by_ordinal);
 	region_destroy(&s->region);
-	close(s->pidfd);
 	free(s);
 }

@@ -1,8 +1,10 @@
-/* collectord/live/session.h - one executed program that shook hands: from its hello to its final snapshot.
+/* collectord/live/session.h - one executed program that shook hands, and the children it forks: they share a
+ * region.
  *
- * Live -> (process died | executed another program | region corrupt | shutdown) -> last drain -> final snapshot ->
- * gone.  All of it in loop callbacks, one thread.  A session owns its pidfd, region, books and timers; it frees
- * itself at the end and says so by env.on_gone.  What it borrows stands in struct session_env. */
+ * It lasts as long as one of its processes is watched or is being saved, and then until nobody has the region
+ * mapped: a child that has sampled nothing yet is not known.  Corrupt lanes and a shutdown end all its processes.
+ * All of it in loop callbacks, one thread.  A session owns region, drain and processes; it frees itself at the end
+ * and says so by env.on_gone.  What it borrows stands in struct session_env. */
 #pragma once
 
 #include <sys/queue.h>
@@ -10,6 +12,7 @@
 #include "collectord/live/collector.h"
 #include "collectord/live/drain.h"
 #include "collectord/live/listen.h"
+#include "collectord/live/process.h"
 #include "collectord/live/region.h"
 #include "collectord/live/save.h"
 
@@ -23,35 +26,28 @@ struct session_env {
 	void *arg;
 };
 
-enum session_state {
-	SESSION_LIVE,
-	SESSION_LAST_DRAIN, /* no new events wanted; passes go on until nothing is left */
-	SESSION_LAST_SAVE,  /* books are final */
-};
-
 struct session {
 	LIST_ENTRY(session) link; /* the collector's */
 	struct session_env *env;
 	uint64_t id, epoch_ns; /* CLOCK_MONOTONIC */
-	uint64_t end_ns;       /* when its end was seen, or 0 */
-	uint32_t pid, ppid, uid, rate;
+	uint32_t uid, rate, max_depth;
 	char exe[sizeof(((struct hello *)0)->exe)];
 	char cmdline[sizeof(((struct hello *)0)->cmdline)];
 	char allocator[sizeof(((struct hello *)0)->allocator)];
-	int pidfd;
-	int32_t exit_known, exit_status;
-	struct loop_watch *death;
-	struct loop_timer *drain_timer;
-	struct loop_timer *save_timer; /* periodic snapshots; then tries of the final one */
-	uint32_t final_tries;
-	uint32_t drain_ms;    /* until the next pass */
-	uint64_t last_budget; /* events the last drain may still take: a child may go on writing */
 	struct shared_region region;
 	struct drain drain;
-	struct books books;
-	struct saver saver;
-	enum session_state state;
-	enum snapshot_reason end_reason;
+	struct loop_timer *drain_timer;
+	uint32_t drain_ms;     /* until the next pass */
+	uint64_t next_look_ns; /* when it is time to see whether anybody has the region */
+	LIST_HEAD(, process) processes;
+	struct process **by_ordinal; /* those whose entry is not given back */
+	uint32_t n_numbers;          /* processes so far */
+	uint32_t claims_seen;        /* entries taken, when they were last looked through */
+	bool claims_open;            /* one of them was not filled in yet */
+	bool is_nested;              /* some process has another pid than it knows of */
+	bool is_over;                /* no more events, no more processes */
+	bool is_lost;                /* our mapping of the region is: nothing can be saved any more */
+	bool is_busy;                /* in its drain callback: not to be freed */
 };
 
 /* Make a session for a peer whose hello was accepted and start its timers; takes peer->pidfd over.  0 or -errno. */
@@ -61,17 +57,23 @@ int session_new(struct session_env *env, uint64_t id, struct peer *peer, const s
 /* At once, without a final snapshot or on_gone: the client never attached, or the collector is freed. */
 void session_free(struct session *s); /* takes NULL and half-made ones */
 
-/* No more events: drain what is there, take the final snapshot, be gone.  A second call changes nothing. */
-void session_end(struct session *s, enum snapshot_reason why);
+/* No more events: drain what is there, take the final snapshots, be gone.  A second call changes nothing. */
+void session_end(struct session *s);
 
 /* Drain now what the region holds now. */
 void session_drain_now(struct session *s);
 
-bool session_is_dead(const struct session *s); /* its process */
+/* The recorded process with our pid `pid`, if it lives; else NULL. */
+struct process *session_find_pid(const struct session *s, uint32_t pid);
 
-void session_view(const struct session *s, struct session_view *ret);
+/* The process that took entry `ordinal`, or NULL; any number may be asked for. */
+struct process *session_process(const struct session *s, uint32_t ordinal);
 
 /* The view of a client that will not be recorded. */
 void session_view_passive(const struct peer *peer, const struct hello *h, struct session_view *ret);
 
-uint64_t session_elapsed_ns(const struct session *s);
+uint64_t session_time(const struct session *s); /* ns since it began */
+
+/* For process.c: a process's end was seen; a process is done with. */
+void session_look_soon(struct session *s);
+void session_forget(struct session *s, struct process *p);

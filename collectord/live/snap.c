@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "collectord/live/process.h"
 #include "collectord/live/session.h"
 #include "common/modtab.h"
 
@@ -51,7 +52,7 @@ static int read_modules(const struct abi_region *r, struct snapshot_module **ret
 	return 0;
 }
 
-static int read_stacks(const struct books *b, struct snapshot_stack **ret, size_t *ret_n)
+static int read_stacks(const struct books *b, uint64_t now_ns, struct snapshot_stack **ret, size_t *ret_n)
 {
 	struct snapshot_stack *s = calloc(b->n_buckets, sizeof(*s));
 	size_t n = 0;
@@ -61,13 +62,14 @@ static int read_stacks(const struct books *b, struct snapshot_stack **ret, size_
 	for (uint32_t i = 0; i < b->n_buckets; i++) {
 		const struct bucket *k = &b->buckets[i];
 
-		if (i == 0 && k->allocs == 0 && k->frees == 0 && k->inherited.count == 0)
+		if (i == 0 && k->allocs == 0 && k->frees == 0 && k->inherits == 0)
 			continue;
 		s[n].flags = k->flags;
 		s[n].epoch = k->epoch;
 		s[n].n_frames = k->n_frames;
 		s[n].frames = k->n_frames ? b->words + k->frames : NULL;
 		books_values(b, k, &s[n].values);
+		books_detail(k, now_ns, &s[n].detail);
 		n++;
 	}
 	*ret = s;
@@ -75,11 +77,13 @@ static int read_stacks(const struct books *b, struct snapshot_stack **ret, size_
 	return 0;
 }
 
-int snap_encode(const struct session *s, uint32_t seq, enum snapshot_reason why, void **ret_buf, size_t *ret_len)
+int snap_encode(const struct process *p, uint32_t seq, enum snapshot_reason why, void **ret_buf, size_t *ret_len)
 {
+	const struct session *s = p->session;
+	const struct books *b = &p->ledger.books;
 	struct snapshot out = {
-		.pid = s->pid,
-		.ppid = s->ppid,
+		.pid = p->pid,
+		.ppid = p->ppid,
 		.uid = s->uid,
 		.exe = (char *)s->exe,
 		.cmdline = (char *)s->cmdline,
@@ -88,19 +92,20 @@ int snap_encode(const struct session *s, uint32_t seq, enum snapshot_reason why,
 		.seq = seq,
 		.reason = why,
 		.wall_ns = wall_ns(),
-		.elapsed_ns = session_elapsed_ns(s),
-		.exit_known = s->exit_known,
-		.exit_status = s->exit_status,
+		.elapsed_ns = process_time(p),
+		.exit_known = p->exit_known,
+		.exit_status = p->exit_status,
 		.rate = s->rate,
-		.peak_elapsed_ns = s->books.peak_elapsed_ns,
+		.peak_elapsed_ns = b->peak_elapsed_ns,
+		.series = b->series.s,
 	};
 	int r;
 
-	books_total(&s->books, &out.total);
-	drain_audit(&s->drain, &out.audit);
+	books_total(b, &out.total);
+	process_audit(p, &out.audit);
 	r = read_modules(&s->region.map, &out.modules, &out.n_modules);
 	if (!r)
-		r = read_stacks(&s->books, &out.stacks, &out.n_stacks);
+		r = read_stacks(b, out.elapsed_ns, &out.stacks, &out.n_stacks);
 	if (!r)
 		r = snapshot_encode(&out, ret_buf, ret_len);
 	for (size_t i = 0; i < out.n_modules; i++)

@@ -1,4 +1,4 @@
-/* collectord/live/snap.h - a session's state as bytes of a .heaptap file. */
+/* collectord/live/snap.h - a process's state as bytes of a .heaptap file. */
 #pragma once
 
 #include <stddef.h>
@@ -6,7 +6,7 @@
 
 #include "collectord/profile/snapshot.h"
 
-struct session;
+struct process;
 
-/* Encode `s` as it is now, as its `seq`th snapshot.  0 or -ENOMEM; *ret_buf is malloc'ed. */
-int snap_encode(const struct session *s, uint32_t seq, enum snapshot_reason why, void **ret_buf, size_t *ret_len);
+/* Encode `p` as it is now, as its `seq`th snapshot.  0 or -ENOMEM; *ret_buf is malloc'ed. */
+int snap_encode(const struct process *p, uint32_t seq, enum snapshot_reason why, void **ret_buf, size_t *ret_len);

@@ -88,6 +88,8 @@ static uint32_t intern_sample(struct converter *c, const uint32_t *locations, ui
 
 static void add_values(struct snapshot_values *sum, const struct snapshot_values *v)
 {
+	sum->allocs += v->allocs;
+	sum->frees += v->frees;
 	sum->alloc_count += v->alloc_count;
 	sum->alloc_bytes += v->alloc_bytes;
 	sum->free_count += v->free_count;
@@ -100,6 +102,31 @@ static void add_values(struct snapshot_values *sum, const struct snapshot_values
 	sum->var_inuse_bytes += v->var_inuse_bytes;
 	sum->var_peak_count += v->var_peak_count;
 	sum->var_peak_bytes += v->var_peak_bytes;
+}
+
+/* a - b in fixed point, 0 if more was freed than allocated (a free that was drained before its alloc). */
+static uint64_t in_use(uint64_t a, uint64_t b)
+{
+	return (int64_t)(a - b) < 0 ? 0 : a - b;
+}
+
+/* What adds up over stacks; fill_extra() adds what only the sums tell. */
+static int add_detail(struct converter *c, struct profile_sample *sample, const struct snapshot_stack *k)
+{
+	const struct snapshot_detail *d = &k->detail;
+	const uint64_t objects = in_use(k->values.alloc_count, k->values.free_count);
+	const struct profile_extra e = {
+		.temporary_count = d->temporary_count,
+		.temporary_bytes = d->temporary_bytes,
+		.ages_ns = (double)d->age_ns * (double)objects / (1 << WEIGHT_COUNT_SHIFT),
+		.undated = d->undated,
+		.lifetimes = d->lifetimes,
+		.sizes = d->sizes,
+	};
+
+	if (!sample->extra)
+		sample->extra = profile_alloc(c->p, 1, sizeof(*sample->extra));
+	return sample->extra ? profile_extra_add(c->p, sample->extra, &e) : -ENOMEM;
 }
 
 static int add_stack(struct converter *c, const struct snapshot_stack *k, uint32_t *locations)
@@ -120,7 +147,7 @@ static int add_stack(struct converter *c, const struct snapshot_stack *k, uint32
 	if (sample == PROFILE_NONE)
 		return -ENOMEM;
 	add_values(&c->sums[sample], &k->values);
-	return 0;
+	return add_detail(c, &c->p->samples[sample], k);
 }
 
 static int add_stacks(struct converter *c)
@@ -146,15 +173,23 @@ static int64_t round_fixed(uint64_t v, unsigned shift)
 	return (int64_t)((v >> shift) + (v >> (shift - 1) & 1));
 }
 
-/* a - b in fixed point, 0 if more was freed than allocated (a free that was drained before its alloc). */
-static uint64_t in_use(uint64_t a, uint64_t b)
-{
-	return (int64_t)(a - b) < 0 ? 0 : a - b;
-}
-
 static double positive(double v)
 {
 	return v > 0 ? v : 0;
+}
+
+static void fill_extra(struct profile_extra *e, const struct snapshot_values *v)
+{
+	e->allocs = v->allocs;
+	e->frees = v->frees;
+	e->in_use_count = in_use(v->alloc_count, v->free_count);
+	e->in_use_bytes = in_use(v->alloc_bytes, v->free_bytes);
+	e->peak_count = v->peak_count;
+	e->peak_bytes = v->peak_bytes;
+	e->var_in_use_count = positive(v->var_inuse_count);
+	e->var_in_use_bytes = positive(v->var_inuse_bytes);
+	e->var_peak_count = positive(v->var_peak_count);
+	e->var_peak_bytes = positive(v->var_peak_bytes);
 }
 
 static int fill_sample(struct converter *c, struct profile_sample *sample, const struct snapshot_values *v,
@@ -176,6 +211,7 @@ static int fill_sample(struct converter *c, struct profile_sample *sample, const
 	var[PROFILE_INUSE_OBJECTS] = positive(now ? v->var_inuse_count : v->var_peak_count);
 	var[PROFILE_INUSE_SPACE] = positive(now ? v->var_inuse_bytes : v->var_peak_bytes);
 	sample->variance = var;
+	fill_extra(sample->extra, v);
 	return 0;
 }
 
@@ -205,6 +241,26 @@ static int fill_samples(struct converter *c, enum convert_values which)
 	return 0;
 }
 
+static const struct snapshot *copy_origin(struct profile *p, const struct snapshot *s)
+{
+	struct snapshot *o = profile_alloc(p, 1, sizeof(*o));
+	struct snapshot_point *points = profile_alloc(p, s->series.n_points, sizeof(*points));
+
+	if (!o || !points)
+		return NULL;
+	*o = *s;
+	o->modules = NULL;
+	o->stacks = NULL;
+	o->n_modules = o->n_stacks = 0;
+	o->exe = (char *)profile_string(p, s->exe);
+	o->cmdline = (char *)profile_string(p, s->cmdline);
+	o->allocator = (char *)profile_string(p, s->allocator);
+	o->series.points = points;
+	if (s->series.n_points)
+		memcpy(points, s->series.points, s->series.n_points * sizeof(*points));
+	return o->exe && o->cmdline && o->allocator ? o : NULL;
+}
+
 static int set_head(struct profile *p, const struct snapshot *s)
 {
 	static const char *const types[PROFILE_HEAP_TYPES][2] = {
@@ -225,7 +281,8 @@ static int set_head(struct profile *p, const struct snapshot *s)
 	p->process = (struct profile_process){ s->pid, s->uid, s->reason == SNAPSHOT_EXIT };
 	p->time_nanos = s->wall_ns;
 	p->duration_nanos = s->elapsed_ns <= INT64_MAX ? (int64_t)s->elapsed_ns : 0;
-	return profile_describe_snapshot(p, s);
+	p->origin = copy_origin(p, s);
+	return p->origin ? profile_describe_snapshot(p, s) : -ENOMEM;
 }
 
 static int convert(struct converter *c, enum convert_values which)

@@ -77,6 +77,21 @@ static uint32_t find_id(const struct decoder *d, const struct index *ix, index_s
 	return index_find(ix, hash_word(0, id), same, key);
 }
 
+/* Most writers number tables from 1 on: then an id says where its entry is. */
+static uint32_t find_function(const struct decoder *d, uint64_t id)
+{
+	if (id - 1 < d->m->n_function && d->m->function[id - 1]->id == id)
+		return (uint32_t)(id - 1);
+	return find_id(d, &d->functions, same_function, id);
+}
+
+static uint32_t find_location(const struct decoder *d, uint64_t id)
+{
+	if (id - 1 < d->m->n_location && d->m->location[id - 1]->id == id)
+		return (uint32_t)(id - 1);
+	return find_id(d, &d->locations, same_location, id);
+}
+
 static int add_id(struct decoder *d, struct index *ix, index_same same, uint64_t id, uint32_t entry,
 		  const char *what)
 {
@@ -177,7 +192,7 @@ static int take_lines(struct decoder *d, const Perftools__Profiles__Location *fr
 	to->n_lines = (uint32_t)from->n_line;
 	for (size_t i = 0; i < from->n_line; i++) {
 		to->lines[i].line = from->line[i]->line;
-		to->lines[i].function = find_id(d, &d->functions, same_function, from->line[i]->function_id);
+		to->lines[i].function = find_function(d, from->line[i]->function_id);
 		if (to->lines[i].function == ARENA_NONE)
 			return malformed(d, "a line names no function, in location", from->id);
 	}
@@ -242,7 +257,7 @@ static int take_sample(struct decoder *d, const Perftools__Profiles__Sample *fro
 		memcpy(to->values, from->value, from->n_value * sizeof(*to->values));
 	to->n_locations = (uint32_t)from->n_location_id;
 	for (size_t i = 0; i < from->n_location_id; i++) {
-		to->locations[i] = find_id(d, &d->locations, same_location, from->location_id[i]);
+		to->locations[i] = find_location(d, from->location_id[i]);
 		if (to->locations[i] == ARENA_NONE)
 			return malformed(d, "a sample names no location", from->location_id[i]);
 	}

@@ -12,8 +12,11 @@
 #include <stdint.h>
 
 #include "collectord/profile/fault.h"
+#include "collectord/profile/histogram.h"
 
 #define PROFILE_NONE UINT32_MAX
+
+struct snapshot;
 
 struct profile_value_type {
 	const char *type, *unit; /* "inuse_space", "bytes" */
@@ -52,12 +55,28 @@ struct profile_label {
 	const char *unit; /* "" if none */
 };
 
+/* What a heaptap snapshot knows of a stack beside its values, whichever moment those are of.  Weighted like them;
+ * integers are in the fixed point of common/weight.h, so that merged samples add up exactly. */
+struct profile_extra {
+	uint64_t allocs, frees;                    /* events, unweighted: how many samples the values rest on */
+	uint64_t temporary_count, temporary_bytes; /* freed by their thread before it allocated anything else */
+	uint64_t in_use_count, in_use_bytes;       /* now; never below 0, like the next */
+	uint64_t peak_count, peak_bytes;           /* when the process's in-use bytes were highest */
+	double var_in_use_count, var_in_use_bytes;
+	double var_peak_count, var_peak_bytes;
+	double ages_ns;             /* sum over the objects in use of their age */
+	uint64_t undated;           /* events that the histograms do not know, or not well */
+	struct histogram lifetimes; /* ms, of freed objects; cells in the profile's arena, like those of the next */
+	struct histogram sizes;     /* bytes */
+};
+
 struct profile_sample {
 	uint32_t n_locations, n_labels;
 	uint32_t *locations; /* leaf first */
 	int64_t *values;     /* one per sample type */
 	double *variance;    /* one per sample type, or NULL: unknown */
 	struct profile_label *labels;
+	struct profile_extra *extra; /* NULL: not from a snapshot */
 };
 
 /* The process a snapshot is of, for what only it can tell (JIT code).  Not part of the protobuf. */
@@ -84,6 +103,8 @@ struct profile {
 	struct profile_value_type period_type;
 	int64_t period;
 	struct profile_process process;
+	const struct snapshot
+		*origin;             /* NULL, or the snapshot without its modules and stacks: totals, series, ... */
 	struct profile_arena *arena; /* private to profile.c */
 };
 
@@ -109,6 +130,18 @@ uint32_t profile_add_function(struct profile *p, const char *name, const char *s
 			      int64_t start_line);                                     /* same four = same index */
 uint32_t profile_add_location(struct profile *p, uint32_t mapping, uint64_t address);  /* same pair = same index */
 uint32_t profile_add_sample(struct profile *p, const uint32_t *locations, uint32_t n); /* values zero */
+
+/* Half the 95 % interval of an estimate with this variance: "value ± this".  Variances of samples add up. */
+double profile_error_95(double variance);
+
+/* Variance of the sum of a sample type over all samples; false if some sample's is unknown. */
+bool profile_variance(const struct profile *p, size_t type, double *ret);
+
+/* Add `e` to `sum`, an extra of a sample of `p`.  0 or -ENOMEM. */
+int profile_extra_add(struct profile *p, struct profile_extra *sum, const struct profile_extra *e);
+
+/* Mean age of what is in use, in ns; 0 if nothing is. */
+double profile_extra_age(const struct profile_extra *e);
 
 /* Which sample type a report without a choice uses: default_sample_type if it names one, else the last. */
 size_t profile_default_type(const struct profile *p);

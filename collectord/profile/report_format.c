@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "collectord/profile/utf8.h"
 #include "common/compiler.h"
 
 struct unit {
@@ -60,6 +61,11 @@ int64_t report_add(int64_t a, int64_t b)
 	return (int64_t)((uint64_t)a + (uint64_t)b);
 }
 
+int64_t report_trunc(double v)
+{
+	return v >= (double)INT64_MIN && v < -(double)INT64_MIN ? (int64_t)v : INT64_MIN;
+}
+
 static const struct unit *kind_find(const struct unit_kind *k, const char *name)
 {
 	char low[16];
@@ -97,6 +103,14 @@ static bool is_auto(const char *to)
 static bool is_counting(const char *to)
 {
 	return is_auto(to) || !strcmp(to, "count") || !strcmp(to, "sample") || !strcmp(to, "unit");
+}
+
+bool report_same_kind(const char *a, const char *b)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		if (kind_find(&kinds[i], a) && kind_find(&kinds[i], b))
+			return true;
+	return false;
 }
 
 double report_scale(int64_t v, const char *from, const char *to, const char **ret_unit)
@@ -143,7 +157,11 @@ void report_percentage(char buf[REPORT_NUMBER_MAX], int64_t v, int64_t total)
 
 void report_pad(FILE *out, int width, const char *s)
 {
-	for (const char *c = s; *c; c++)
-		width -= ((unsigned char)*c & 0xc0) != 0x80;
+	const char *s_at = s;
+
+	for (size_t n = strlen(s), len; n; s_at += len, n -= len, width--) {
+		len = utf8_length(s_at, n);
+		len = len ? len : 1;
+	}
 	fprintf(out, "%*s%s", width > 0 ? width : 0, "", s);
 }

@@ -3,6 +3,7 @@
  * Pure functions; rules: reference pprof (Go 1.19), package measurement.  Only report_*.c include this. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -19,6 +20,9 @@ int64_t report_add(int64_t a, int64_t b);
  * is "" where one prints none, and may be `to` itself. */
 double report_scale(int64_t v, const char *from, const char *to, const char **ret_unit);
 
+/* Do both units measure memory, or both time? */
+bool report_same_kind(const char *a, const char *b);
+
 /* "3.75MB", "12", "0". */
 void report_number(char buf[REPORT_NUMBER_MAX], int64_t v, const char *from, const char *to);
 
@@ -27,3 +31,6 @@ void report_percentage(char buf[REPORT_NUMBER_MAX], int64_t v, int64_t total);
 
 /* `s` right-aligned in `width` columns; characters are counted, not bytes. */
 void report_pad(FILE *out, int width, const char *s);
+
+/* `v` without its fraction; what does not fit is the smallest integer, as on amd64. */
+int64_t report_trunc(double v);

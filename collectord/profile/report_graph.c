@@ -10,141 +10,162 @@
 
 #include "collectord/profile/report_format.h"
 
-/* Room for twice the entries, a power of two: probing stays short. */
-static uint32_t table_size(size_t entries)
-{
-	uint32_t size = 64;
-
-	while (size < 2 * entries && size < 1u << 31)
-		size *= 2;
-	return size;
-}
-
-static uint32_t mix(uint32_t a, uint32_t b)
-{
-	uint64_t h = ((uint64_t)a << 32 | b) * 0x9e3779b97f4a7c15ull;
-
-	return (uint32_t)(h >> 32);
-}
-
 /* --- nodes ------------------------------------------------------------------------------------------- */
 
-/* Nodes by function: only the name counts; without one, the object and the function's start line. */
-static struct graph_key node_key(const struct profile *p, const struct profile_location *l, uint32_t line)
+/* The object and the start line tell nodes apart only where there is no name. */
+struct graph_key graph_key_of(const struct graph *g, const struct profile_location *l, uint32_t line)
 {
-	const struct profile_function *f = l->n_lines ? &p->functions[l->lines[line].function] : NULL;
-	struct graph_key k = { .name = "", .file = "", .object = "" };
+	struct graph_key k = { .name = "", .file = "", .object = "", .address = l->address };
+	uint32_t f;
 
-	if (f)
-		k.name = f->name;
-	if (!*k.name && l->mapping != PROFILE_NONE)
-		k.object = p->mappings[l->mapping].file;
-	if (!*k.name && f)
-		k.start_line = f->start_line;
+	if (!l->n_lines) {
+		k.object = l->mapping == PROFILE_NONE ? "" : g->objects[l->mapping];
+		return k;
+	}
+	f = l->lines[line].function;
+	k.name = g->names[f];
+	k.file = g->files[f];
+	k.line = l->lines[line].line;
+	if (g->object_names || !*k.name) {
+		k.object = l->mapping == PROFILE_NONE ? "" : g->objects[l->mapping];
+		k.start_line = g->p->functions[f].start_line;
+	}
 	return k;
 }
 
 static bool key_equal(const struct graph_key *a, const struct graph_key *b)
 {
-	return a->name == b->name && a->file == b->file && a->object == b->object && a->address == b->address &&
-	       a->start_line == b->start_line && a->line == b->line;
+	return a->address == b->address && a->start_line == b->start_line && a->line == b->line &&
+	       (a->name == b->name || !strcmp(a->name, b->name)) &&
+	       (a->file == b->file || !strcmp(a->file, b->file)) &&
+	       (a->object == b->object || !strcmp(a->object, b->object));
 }
 
-static uint32_t key_hash(const struct graph_key *k)
+/* Strings are interned but for the literal "": by first character and address. */
+static uint64_t string_bits(const char *s)
 {
-	uint32_t h = mix((uint32_t)(uintptr_t)k->name, (uint32_t)((uintptr_t)k->name >> 32));
-
-	h = mix(h, (uint32_t)(uintptr_t)k->object);
-	h = mix(h, (uint32_t)(uintptr_t)k->file ^ (uint32_t)k->address);
-	return mix(h, (uint32_t)(k->start_line ^ k->line));
+	return *s ? (uintptr_t)s : 0;
 }
 
-static uint32_t node_intern(struct graph *g, uint32_t *table, uint32_t size, const struct graph_key *k)
+static uint32_t key_hash(const struct graph_key *k, uint32_t parent)
 {
-	uint32_t i = key_hash(k) & (size - 1);
+	uint64_t h = graph_hash(string_bits(k->name), string_bits(k->file));
 
-	for (; table[i]; i = (i + 1) & (size - 1))
-		if (key_equal(&g->nodes[table[i] - 1].key, k))
-			return table[i] - 1;
-	g->nodes[g->n_nodes] = (struct graph_node){ .key = *k, .in = PROFILE_NONE, .kept = true };
-	table[i] = ++g->n_nodes;
+	h = graph_hash(h, string_bits(k->object) ^ k->address);
+	return graph_hash(h ^ (uint64_t)parent << 32, (uint64_t)k->start_line << 32 ^ (uint64_t)k->line);
+}
+
+/* A tree's nodes are found by what calls them as well: that is kept in `seen` until nodes are weighed. */
+static uint32_t node_hash(const struct graph *g, uint32_t entry)
+{
+	return key_hash(&g->nodes[entry].key, g->is_tree ? (uint32_t)g->nodes[entry].seen : 0);
+}
+
+struct node_key {
+	const struct graph_key *key;
+	uint32_t parent;
+};
+
+static bool same_node(const struct graph *g, uint32_t entry, const void *key)
+{
+	const struct node_key *k = key;
+
+	return (!g->is_tree || g->nodes[entry].seen == k->parent) && key_equal(&g->nodes[entry].key, k->key);
+}
+
+uint32_t graph_add_node(struct graph *g, uint32_t parent, const struct graph_key *k)
+{
+	struct node_key key = { k, parent };
+	uint32_t *slot =
+		graph_slot(g, &g->node_table, key_hash(k, g->is_tree ? parent : 0), same_node, &key, node_hash);
+
+	if (!slot)
+		return PROFILE_NONE;
+	if (*slot)
+		return *slot - 1;
+	if (!graph_reserve(&g->nodes, g->n_nodes, &g->nodes_room, sizeof(*g->nodes)))
+		return PROFILE_NONE;
+	g->nodes[g->n_nodes] = (struct graph_node){ .key = *k,
+						    .in = PROFILE_NONE,
+						    .out = PROFILE_NONE,
+						    .tags = PROFILE_NONE,
+						    .kept = true,
+						    .seen = g->is_tree ? parent : 0 };
+	g->nodes[g->n_nodes].label = graph_node_label(g->p, k, " ");
+	if (!g->nodes[g->n_nodes].label)
+		return PROFILE_NONE;
+	*slot = ++g->n_nodes;
 	return g->n_nodes - 1;
 }
 
-/* "[libfoo.so]" for a frame of which only the object is known. */
-static int label_node(struct graph *g, struct graph_node *n)
+static int create_nodes(struct graph *g)
 {
-	const char *base = strrchr(n->key.object, '/');
-	char *label;
+	const struct profile *p = g->p;
+	uint32_t at = 0;
 
-	if (*n->key.name || !*n->key.object) {
-		n->label = *n->key.name ? n->key.name : "<unknown>";
-		return 0;
-	}
-	base = base && base[1] ? base + 1 : n->key.object;
-	label = malloc(strlen(base) + sizeof("[]"));
-	if (!label)
-		return -ENOMEM;
-	stpcpy(stpcpy(stpcpy(label, "["), base), "]");
-	n->label = g->labels[g->n_labels++] = label;
-	return 0;
-}
-
-static int create_nodes(struct graph *g, const struct profile *p, uint32_t n_lines)
-{
-	uint32_t size = table_size(n_lines), at = 0;
-	uint32_t *table = calloc(size, sizeof(*table));
-
-	if (!table)
-		return -ENOMEM;
 	for (size_t l = 0; l < p->n_locations; l++) {
 		uint32_t lines = p->locations[l].n_lines ? p->locations[l].n_lines : 1;
 
 		g->first_node[l] = at;
 		for (uint32_t i = 0; i < lines; i++) {
-			struct graph_key k = node_key(p, &p->locations[l], i);
+			struct graph_key k = graph_key_of(g, &p->locations[l], i);
 
-			g->line_nodes[at++] = node_intern(g, table, size, &k);
+			g->line_nodes[at] = graph_add_node(g, 0, &k);
+			if (g->line_nodes[at++] == PROFILE_NONE)
+				return -ENOMEM;
 		}
 	}
 	g->first_node[p->n_locations] = at;
-	free(table);
 	return 0;
 }
 
-static uint32_t count_lines(const struct profile *p)
+static int intern_names(struct graph *g)
 {
-	uint32_t n = 0;
+	struct profile *p = g->p;
 
-	for (size_t l = 0; l < p->n_locations; l++)
-		n += p->locations[l].n_lines ? p->locations[l].n_lines : 1;
-	return n;
+	g->names = profile_alloc(p, p->n_functions, sizeof(*g->names));
+	g->files = profile_alloc(p, p->n_functions, sizeof(*g->files));
+	g->objects = profile_alloc(p, p->n_mappings, sizeof(*g->objects));
+	if (!g->names || !g->files || !g->objects)
+		return -ENOMEM;
+	for (size_t i = 0; i < p->n_functions; i++) {
+		g->names[i] = profile_string(p, p->functions[i].name);
+		g->files[i] = graph_clean_path(p, p->functions[i].filename);
+		if (!g->names[i] || !g->files[i])
+			return -ENOMEM;
+	}
+	for (size_t i = 0; i < p->n_mappings; i++) {
+		g->objects[i] = profile_string(p, p->mappings[i].file);
+		if (!g->objects[i])
+			return -ENOMEM;
+	}
+	return 0;
 }
 
-int graph_new(const struct profile *p, struct graph **ret)
+int graph_new(struct profile *p, const struct graph *like, struct graph **ret)
 {
-	uint32_t n_lines = count_lines(p);
 	struct graph *g = calloc(1, sizeof(*g));
-	int r = -ENOMEM;
+	size_t n_lines = 1;
+	int r;
 
 	if (!g)
 		return -ENOMEM;
-	g->nodes = calloc(n_lines + 1, sizeof(*g->nodes));
+	g->p = p;
+	g->object_names = like->object_names;
+	g->is_tree = like->is_tree;
+	g->with_tags = like->with_tags;
+	g->drop_negative = like->drop_negative;
+	for (size_t l = 0; l < p->n_locations; l++)
+		n_lines += p->locations[l].n_lines ? p->locations[l].n_lines : 1;
 	g->first_node = calloc(p->n_locations + 1, sizeof(*g->first_node));
-	g->line_nodes = calloc(n_lines + 1, sizeof(*g->line_nodes));
-	g->order = calloc(n_lines + 1, sizeof(*g->order));
-	g->labels = calloc(n_lines + 1, sizeof(*g->labels));
-	if (!g->nodes || !g->first_node || !g->line_nodes || !g->order || !g->labels)
-		goto out;
-	r = create_nodes(g, p, n_lines);
-	for (uint32_t i = 0; !r && i < g->n_nodes; i++)
-		r = label_node(g, &g->nodes[i]);
+	g->line_nodes = calloc(n_lines, sizeof(*g->line_nodes));
+	r = g->first_node && g->line_nodes ? intern_names(g) : -ENOMEM;
+	if (!r && !g->is_tree)
+		r = create_nodes(g);
 	if (r)
-		goto out;
-	*ret = g;
-	g = NULL;
-out:
-	graph_free(g);
+		graph_free(g);
+	else
+		*ret = g;
 	return r;
 }
 
@@ -152,65 +173,29 @@ void graph_free(struct graph *g)
 {
 	if (!g)
 		return;
-	for (uint32_t i = 0; i < g->n_labels; i++)
-		free(g->labels[i]);
-	free(g->labels);
 	free(g->nodes);
 	free(g->first_node);
 	free(g->line_nodes);
 	free(g->order);
 	free(g->edges);
-	free(g->edge_table);
+	free(g->tags);
+	free(g->node_table.slots);
+	free(g->edge_table.slots);
+	free(g->tag_table.slots);
 	free(g);
 }
 
-/* --- edges ------------------------------------------------------------------------------------------- */
-
-static int edges_grow(struct graph *g)
+void graph_keep_as(struct graph *g, const struct graph *old)
 {
-	uint32_t room = g->edges_room ? 2 * g->edges_room : 256, size = table_size(room);
-	struct graph_edge *edges = reallocarray(g->edges, room, sizeof(*edges));
-	uint32_t *table;
+	for (uint32_t i = 0; i < g->n_nodes; i++) {
+		struct node_key key = { &g->nodes[i].key, 0 };
+		uint32_t size = old->node_table.size, at = key_hash(key.key, 0) & (size - 1);
 
-	if (!edges)
-		return -ENOMEM;
-	g->edges = edges;
-	table = calloc(size, sizeof(*table));
-	if (!table)
-		return -ENOMEM;
-	for (uint32_t e = 0; e < g->n_edges; e++) {
-		uint32_t i = mix(edges[e].from, edges[e].to) & (size - 1);
-
-		while (table[i])
-			i = (i + 1) & (size - 1);
-		table[i] = e + 1;
+		g->nodes[i].kept = false;
+		for (; old->node_table.slots[at]; at = (at + 1) & (size - 1))
+			if (same_node(old, old->node_table.slots[at] - 1, &key))
+				g->nodes[i].kept = old->nodes[old->node_table.slots[at] - 1].kept;
 	}
-	free(g->edge_table);
-	g->edge_table = table;
-	g->edge_table_size = size;
-	g->edges_room = room;
-	return 0;
-}
-
-/* The edge from -> to, made if need be; NULL when out of memory. */
-static struct graph_edge *edge_get(struct graph *g, uint32_t from, uint32_t to)
-{
-	uint32_t i;
-
-	if (g->n_edges == g->edges_room && edges_grow(g))
-		return NULL;
-	i = mix(from, to) & (g->edge_table_size - 1);
-	for (; g->edge_table[i]; i = (i + 1) & (g->edge_table_size - 1)) {
-		struct graph_edge *e = &g->edges[g->edge_table[i] - 1];
-
-		if (e->from == from && e->to == to)
-			return e;
-	}
-	g->edges[g->n_edges] = (struct graph_edge){ .from = from, .to = to, .next_in = g->nodes[to].in };
-	g->edges[g->n_edges].is_inline = true;
-	g->nodes[to].in = g->n_edges;
-	g->edge_table[i] = ++g->n_edges;
-	return &g->edges[g->n_edges - 1];
 }
 
 /* --- weights ----------------------------------------------------------------------------------------- */
@@ -218,43 +203,59 @@ static struct graph_edge *edge_get(struct graph *g, uint32_t from, uint32_t to)
 /* One sample's walk, root to leaf. */
 struct walk {
 	struct graph *g;
+	const struct graph_weights *w;
+	const struct profile_sample *sample;
 	uint64_t stamp;
-	int64_t weight;
-	uint32_t parent; /* last kept node, or PROFILE_NONE */
-	bool residual;   /* nodes were skipped since */
+	int64_t weight, divisor;
+	const char *labels; /* joined */
+	uint32_t parent;    /* last kept node, or PROFILE_NONE */
+	bool residual;      /* nodes were skipped since */
 };
+
+static int walk_edge(struct walk *w, uint32_t at, bool is_inline)
+{
+	struct graph_edge *e = graph_edge_get(w->g, w->parent, at);
+
+	if (!e)
+		return -ENOMEM;
+	if (e->seen != w->stamp) {
+		e->weight = report_add(e->weight, w->weight);
+		e->weight_div = report_add(e->weight_div, w->divisor);
+		e->residual |= w->residual;
+		e->is_inline &= is_inline;
+	}
+	e->seen = w->stamp;
+	return 0;
+}
 
 static int walk_node(struct walk *w, uint32_t at, bool is_inline)
 {
 	struct graph_node *n = &w->g->nodes[at];
-	struct graph_edge *e;
+	int r = 0;
 
 	if (!n->kept) {
 		w->residual = true;
 		return 0;
 	}
-	if (n->seen != w->stamp)
+	if (n->seen != w->stamp) {
 		n->cum = report_add(n->cum, w->weight);
-	n->seen = w->stamp;
-	if (w->parent != PROFILE_NONE && w->parent != at) {
-		e = edge_get(w->g, w->parent, at);
-		if (!e)
-			return -ENOMEM;
-		if (e->seen != w->stamp) {
-			e->weight = report_add(e->weight, w->weight);
-			e->residual |= w->residual;
-			e->is_inline &= is_inline;
-		}
-		e->seen = w->stamp;
+		n->cum_div = report_add(n->cum_div, w->divisor);
+		if (w->g->with_tags)
+			r = graph_add_tags(w->g, w->w, at, w->sample, w->labels, false);
 	}
+	n->seen = w->stamp;
+	if (!r && w->parent != PROFILE_NONE && w->parent != at && !w->g->without_edges)
+		r = walk_edge(w, at, is_inline);
 	w->parent = at;
 	w->residual = false;
-	return 0;
+	return r;
 }
 
-static int walk_sample(struct walk *w, const struct profile_sample *s)
+static int walk_sample(struct walk *w)
 {
-	const struct graph *g = w->g;
+	const struct profile_sample *s = w->sample;
+	struct graph *g = w->g;
+	struct graph_node *leaf;
 
 	for (uint32_t i = s->n_locations; i-- > 0;) {
 		uint32_t first = g->first_node[s->locations[i]], end = g->first_node[s->locations[i] + 1];
@@ -266,9 +267,12 @@ static int walk_sample(struct walk *w, const struct profile_sample *s)
 				return r;
 		}
 	}
-	if (w->parent != PROFILE_NONE && !w->residual)
-		g->nodes[w->parent].flat = report_add(g->nodes[w->parent].flat, w->weight);
-	return 0;
+	if (w->parent == PROFILE_NONE || w->residual)
+		return 0;
+	leaf = &g->nodes[w->parent];
+	leaf->flat = report_add(leaf->flat, w->weight);
+	leaf->flat_div = report_add(leaf->flat_div, w->divisor);
+	return g->with_tags ? graph_add_tags(g, w->w, w->parent, s, w->labels, true) : 0;
 }
 
 static void graph_clear(struct graph *g)
@@ -276,30 +280,58 @@ static void graph_clear(struct graph *g)
 	for (uint32_t i = 0; i < g->n_nodes; i++) {
 		struct graph_node *n = &g->nodes[i];
 
-		n->flat = n->cum = 0;
+		n->flat = n->cum = n->flat_div = n->cum_div = 0;
 		n->seen = 0;
-		n->in = PROFILE_NONE;
+		n->in = n->out = n->tags = PROFILE_NONE;
 	}
-	g->n_edges = 0;
-	if (g->edge_table)
-		memset(g->edge_table, 0, g->edge_table_size * sizeof(*g->edge_table));
+	g->n_edges = g->n_tags = 0;
+	graph_table_clear(&g->edge_table);
+	graph_table_clear(&g->tag_table);
 }
 
-int graph_weigh(struct graph *g, const struct profile *p, size_t type)
+static int weigh_graph(struct graph *g, const struct graph_weights *w)
 {
+	const struct profile *p = g->p;
+
 	graph_clear(g);
 	for (size_t i = 0; i < p->n_samples; i++) {
-		struct walk w = { .g = g, .stamp = i + 1, .parent = PROFILE_NONE };
+		struct walk walk = { .g = g, .w = w, .sample = &p->samples[i], .stamp = i + 1 };
 		int r;
 
-		w.weight = p->samples[i].values[type];
-		r = w.weight ? walk_sample(&w, &p->samples[i]) : 0;
+		walk.parent = PROFILE_NONE;
+		walk.weight = p->samples[i].values[w->type];
+		walk.divisor = w->mean ? p->samples[i].values[0] : 0;
+		if (!walk.weight && !walk.divisor)
+			continue;
+		walk.labels = g->with_tags ? graph_join_labels(g, &p->samples[i]) : "";
+		r = walk.labels ? walk_sample(&walk) : -ENOMEM;
 		if (r)
 			return r;
 	}
+	return 0;
+}
+
+static bool is_negative(const struct graph_node *n)
+{
+	return n->flat < 0 || (!n->flat && n->cum < 0);
+}
+
+int graph_weigh(struct graph *g, const struct graph_weights *w)
+{
+	int r = g->is_tree ? graph_weigh_tree(g, w) : weigh_graph(g, w);
+
+	if (r)
+		return r;
+	if (!g->order)
+		g->order = calloc((size_t)g->n_nodes + 1, sizeof(*g->order));
+	if (!g->order)
+		return -ENOMEM;
 	g->n_order = 0;
-	for (uint32_t i = 0; i < g->n_nodes; i++)
-		if (g->nodes[i].kept && (g->nodes[i].flat || g->nodes[i].cum))
+	for (uint32_t i = 0; i < g->n_nodes; i++) {
+		const struct graph_node *n = &g->nodes[i];
+
+		if (n->kept && (n->flat || n->cum) && !(g->drop_negative && is_negative(n)))
 			g->order[g->n_order++] = i;
+	}
 	return 0;
 }

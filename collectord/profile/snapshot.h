@@ -10,10 +10,11 @@
 #include <stdint.h>
 
 #include "collectord/profile/fault.h"
+#include "collectord/profile/histogram.h"
 #include "common/abi.h"
 
 #define SNAPSHOT_MAJOR 1
-#define SNAPSHOT_MINOR 0
+#define SNAPSHOT_MINOR 1
 #define SNAPSHOT_SUFFIX ".heaptap"
 #define SNAPSHOT_MAX_FILE (1ull << 30) /* bytes; larger files are refused */
 
@@ -36,6 +37,29 @@ struct snapshot_values {
 	double var_peak_count, var_peak_bytes; /* of peak_* */
 };
 
+/* What a stack's objects are like, since minor 1; else all 0.  Counts are in WEIGHT_COUNT units. */
+struct snapshot_detail {
+	uint64_t temporary_count, temporary_bytes; /* freed by their thread before it allocated anything else */
+	uint64_t age_ns;                           /* mean, of the objects in use */
+	uint64_t undated;                          /* events the histograms do not know, or not well: spilled */
+	struct histogram lifetimes;                /* ms, of freed objects */
+	struct histogram sizes;                    /* bytes; columns SIZE_ALLOCATED, SIZE_IN_USE */
+};
+
+/* What one interval of the time series saw; weights like those of struct snapshot_values, signed where in use. */
+struct snapshot_point {
+	uint64_t bytes_min, bytes_max, bytes_last; /* in use */
+	uint64_t count_min, count_max, count_last;
+	uint64_t alloc_bytes, alloc_count; /* since the start, at its end */
+};
+
+/* The process over time: intervals from start_ns on, without gaps.  After the last one nothing happened. */
+struct snapshot_series {
+	uint64_t start_ns, interval_ns; /* since the session began */
+	struct snapshot_point *points;
+	uint32_t n_points;
+};
+
 struct snapshot_module {
 	struct {
 		uint64_t start, end, bias;
@@ -52,6 +76,7 @@ struct snapshot_stack {
 	uint32_t n_frames;
 	uint64_t *frames; /* leaf first; return addresses as found, ABI_FRAME_EXACT marks exact ones */
 	struct snapshot_values values;
+	struct snapshot_detail detail;
 };
 
 struct snapshot_audit {
@@ -84,6 +109,7 @@ struct snapshot {
 	struct snapshot_values total; /* total.peak_* = the process's in-use peak */
 	uint64_t peak_elapsed_ns;
 	struct snapshot_audit audit;
+	struct snapshot_series series; /* since minor 1, else empty */
 	/* tables */
 	struct snapshot_module *modules;
 	size_t n_modules;

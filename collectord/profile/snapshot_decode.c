@@ -20,7 +20,7 @@ struct reader {
 	msgpack_unpacked element; /* the one being read; reused */
 	struct snapshot *s;
 	struct fault *fault;
-	bool has_total, has_audit, has_modules, has_stacks;
+	bool has_total, has_audit, has_modules, has_stacks, has_series;
 };
 
 static int next_element(struct reader *rd)
@@ -109,6 +109,27 @@ static int read_audit(struct reader *rd)
 	return r ? r : object_to_audit(&rd->element.data, &rd->s->audit, rd->fault);
 }
 
+static int read_series(struct reader *rd)
+{
+	int r = next_element(rd);
+
+	if (!r && rd->has_series)
+		r = snapshot_inconsistent(rd->fault, "series: there are two");
+	rd->has_series = true;
+	return r ? r : object_to_series(&rd->element.data, &rd->s->series, rd->fault);
+}
+
+static int read_minor(struct reader *rd)
+{
+	static const struct snapshot_field minor = {
+		.key = "minor",
+		.type = FIELD_U32,
+		.offset = offsetof(struct snapshot, minor),
+	};
+
+	return read_value(rd, &minor);
+}
+
 static int read_pair(struct reader *rd)
 {
 	const msgpack_object *key = &rd->element.data;
@@ -124,6 +145,10 @@ static int read_pair(struct reader *rd)
 		return read_total(rd);
 	if (object_is_string(key, "audit"))
 		return read_audit(rd);
+	if (object_is_string(key, "minor"))
+		return read_minor(rd);
+	if (object_is_string(key, "series"))
+		return read_series(rd);
 	if (object_is_string(key, "modules"))
 		return read_modules(rd);
 	if (object_is_string(key, "stacks"))

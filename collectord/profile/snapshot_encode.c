@@ -12,7 +12,7 @@
 #include "collectord/profile/snapshot.h"
 #include "collectord/profile/snapshot_fields.h"
 
-#define ROOT_EXTRA 7 /* heaptap, minor, total, audit, modules, stacks, crc32 */
+#define ROOT_EXTRA 8 /* heaptap, minor, total, audit, series, modules, stacks, crc32 */
 #define ROOT_PAIRS (ROOT_EXTRA + ARRAY_SIZE(snapshot_root_fields))
 static_assert(ROOT_PAIRS >= 16 && ROOT_PAIRS <= UINT16_MAX, "readers know a snapshot by its 16-bit map header");
 
@@ -91,11 +91,47 @@ static void put_module(struct writer *w, const struct snapshot_module *m)
 	msgpack_pack_bin_body(&w->packer, m->build_id, m->build_id_len);
 }
 
+static void put_histogram(struct writer *w, const struct histogram *h, unsigned columns)
+{
+	size_t n = (size_t)histogram_used(h) * columns;
+
+	msgpack_pack_array(&w->packer, 1 + n);
+	msgpack_pack_uint64(&w->packer, h->classes);
+	for (size_t i = 0; i < n; i++)
+		msgpack_pack_uint64(&w->packer, h->cells[i]);
+}
+
+static void put_detail(struct writer *w, const struct snapshot_detail *d)
+{
+	msgpack_pack_array(&w->packer, ARRAY_SIZE(snapshot_detail_fields) + 2);
+	for (size_t i = 0; i < ARRAY_SIZE(snapshot_detail_fields); i++)
+		put_field(w, &snapshot_detail_fields[i], d);
+	put_histogram(w, &d->lifetimes, LIFETIME_COLUMNS);
+	put_histogram(w, &d->sizes, SIZE_COLUMNS);
+}
+
+static void put_series(struct writer *w, const struct snapshot_series *s)
+{
+	uint64_t last[SNAPSHOT_POINT_WORDS] = { 0 }, now[SNAPSHOT_POINT_WORDS];
+
+	msgpack_pack_array(&w->packer, 3);
+	msgpack_pack_uint64(&w->packer, s->start_ns);
+	msgpack_pack_uint64(&w->packer, s->interval_ns);
+	msgpack_pack_array(&w->packer, s->n_points);
+	for (uint32_t i = 0; i < s->n_points; i++) {
+		memcpy(now, &s->points[i], sizeof(now));
+		msgpack_pack_array(&w->packer, SNAPSHOT_POINT_WORDS);
+		for (size_t k = 0; k < SNAPSHOT_POINT_WORDS; k++)
+			msgpack_pack_int64(&w->packer, (int64_t)(now[k] - last[k]));
+		memcpy(last, now, sizeof(last));
+	}
+}
+
 static void put_stack(struct writer *w, const struct snapshot_stack *s)
 {
 	uint64_t last = 0;
 
-	msgpack_pack_array(&w->packer, 4);
+	msgpack_pack_array(&w->packer, 5);
 	msgpack_pack_uint32(&w->packer, s->flags);
 	msgpack_pack_uint32(&w->packer, s->epoch);
 	msgpack_pack_array(&w->packer, s->n_frames);
@@ -104,6 +140,7 @@ static void put_stack(struct writer *w, const struct snapshot_stack *s)
 		last = s->frames[i];
 	}
 	put_values(w, &s->values);
+	put_detail(w, &s->detail);
 }
 
 static void put_trailer(struct writer *w)
@@ -125,6 +162,8 @@ static void put_root(struct writer *w, const struct snapshot *s)
 	put_string(w, "audit");
 	msgpack_pack_map(&w->packer, ARRAY_SIZE(snapshot_audit_fields));
 	put_keyed(w, snapshot_audit_fields, ARRAY_SIZE(snapshot_audit_fields), &s->audit);
+	put_string(w, "series");
+	put_series(w, &s->series);
 	put_string(w, "modules");
 	msgpack_pack_array(&w->packer, s->n_modules);
 	for (size_t i = 0; i < s->n_modules && !w->failed; i++)

@@ -4,6 +4,7 @@
  * tables marked "by order" are written as arrays, so there the order is the format. */
 #pragma once
 
+#include <assert.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -51,9 +52,27 @@ static const struct snapshot_field snapshot_value_fields[] = {
 	VALUE(var_peak_count, FIELD_F64),  VALUE(var_peak_bytes, FIELD_F64),
 };
 
+#define DETAIL(member)                                                                                \
+	{                                                                                             \
+		.key = #member, .type = FIELD_U64, .offset = offsetof(struct snapshot_detail, member) \
+	}
+/* By order; the two histograms follow. */
+static const struct snapshot_field snapshot_detail_fields[] = {
+	DETAIL(temporary_count),
+	DETAIL(temporary_bytes),
+	DETAIL(age_ns),
+	DETAIL(undated),
+};
+
+/* A point of the series is an array of uint64_t, by order, each written as the difference to the point before. */
+#define SNAPSHOT_POINT_WORDS (sizeof(struct snapshot_point) / sizeof(uint64_t))
+static_assert(SNAPSHOT_POINT_WORDS == 8, "a point has the fields the format says");
+#define SNAPSHOT_MAX_POINTS 65536u
+
 #undef ROOT
 #undef AUDIT
 #undef VALUE
+#undef DETAIL
 
 /* The longest string the encoder writes; the largest element (module, stack, string) the decoder unpacks. */
 #define SNAPSHOT_MAX_STRING ((size_t)1 << 20)

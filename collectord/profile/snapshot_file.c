@@ -89,8 +89,12 @@ void snapshot_free(struct snapshot *s)
 		return;
 	for (size_t i = 0; i < s->n_modules; i++)
 		free(s->modules[i].path);
-	for (size_t i = 0; i < s->n_stacks; i++)
+	for (size_t i = 0; i < s->n_stacks; i++) {
 		free(s->stacks[i].frames);
+		histogram_done(&s->stacks[i].detail.lifetimes);
+		histogram_done(&s->stacks[i].detail.sizes);
+	}
+	free(s->series.points);
 	free(s->modules);
 	free(s->stacks);
 	free(s->exe);

@@ -190,6 +190,86 @@ static int object_to_frames(const msgpack_object *o, struct snapshot_stack *k, s
 	return 0;
 }
 
+/* [classes, cells...]: as many cells as there are classes, times columns. */
+static int object_to_histogram(const msgpack_object *o, struct histogram *h, unsigned columns, struct fault *fault)
+{
+	struct histogram made = { 0 };
+	size_t n;
+
+	if (o->type != MSGPACK_OBJECT_ARRAY || !o->via.array.size ||
+	    !get_unsigned(&o->via.array.ptr[0], UINT64_MAX, &made.classes))
+		return snapshot_inconsistent(fault, "histogram");
+	n = (size_t)histogram_used(&made) * columns;
+	if (o->via.array.size - 1 < n)
+		return snapshot_inconsistent(fault, "histogram: cells are missing");
+	if (!n)
+		return 0;
+	made.cells = calloc(n, sizeof(*made.cells));
+	if (!made.cells)
+		return -ENOMEM;
+	*h = made;
+	for (size_t i = 0; i < n; i++)
+		if (!get_unsigned(&o->via.array.ptr[1 + i], UINT64_MAX, &h->cells[i]))
+			return snapshot_inconsistent(fault, "histogram cell");
+	return 0;
+}
+
+static int object_to_detail(const msgpack_object *o, struct snapshot_detail *d, struct fault *fault)
+{
+	const size_t n = ARRAY_SIZE(snapshot_detail_fields);
+	const msgpack_object *e;
+	int r = 0;
+
+	if (o->type != MSGPACK_OBJECT_ARRAY || o->via.array.size < n + 2)
+		return snapshot_inconsistent(fault, "detail");
+	e = o->via.array.ptr;
+	for (size_t i = 0; i < n && !r; i++)
+		r = object_to_field(&e[i], &snapshot_detail_fields[i], d, fault);
+	if (!r)
+		r = object_to_histogram(&e[n], &d->lifetimes, LIFETIME_COLUMNS, fault);
+	return r ? r : object_to_histogram(&e[n + 1], &d->sizes, SIZE_COLUMNS, fault);
+}
+
+static int object_to_point(const msgpack_object *o, struct snapshot_point *p, const struct snapshot_point *before,
+			   struct fault *fault)
+{
+	uint64_t words[SNAPSHOT_POINT_WORDS];
+	int64_t difference;
+
+	if (o->type != MSGPACK_OBJECT_ARRAY || o->via.array.size < SNAPSHOT_POINT_WORDS)
+		return snapshot_inconsistent(fault, "point of the series");
+	memcpy(words, before, sizeof(words));
+	for (size_t i = 0; i < SNAPSHOT_POINT_WORDS; i++) {
+		if (!get_signed(&o->via.array.ptr[i], INT64_MIN, INT64_MAX, &difference))
+			return snapshot_inconsistent(fault, "point of the series");
+		words[i] += (uint64_t)difference;
+	}
+	memcpy(p, words, sizeof(words));
+	return 0;
+}
+
+int object_to_series(const msgpack_object *o, struct snapshot_series *s, struct fault *fault)
+{
+	static const struct snapshot_point zero;
+	const msgpack_object *e;
+	int r = 0;
+
+	if (o->type != MSGPACK_OBJECT_ARRAY || o->via.array.size < 3)
+		return snapshot_inconsistent(fault, "series");
+	e = o->via.array.ptr;
+	if (!get_unsigned(&e[0], UINT64_MAX, &s->start_ns) || !get_unsigned(&e[1], UINT64_MAX, &s->interval_ns) ||
+	    e[2].type != MSGPACK_OBJECT_ARRAY || e[2].via.array.size > SNAPSHOT_MAX_POINTS ||
+	    (!s->interval_ns && e[2].via.array.size))
+		return snapshot_inconsistent(fault, "series");
+	s->points = calloc(e[2].via.array.size + 1u, sizeof(*s->points));
+	if (!s->points)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < e[2].via.array.size && !r; i++)
+		r = object_to_point(&e[2].via.array.ptr[i], &s->points[i], i ? &s->points[i - 1] : &zero, fault);
+	s->n_points = e[2].via.array.size;
+	return r;
+}
+
 int object_to_stack(const msgpack_object *o, struct snapshot_stack *k, struct fault *fault)
 {
 	const msgpack_object *e;
@@ -201,5 +281,9 @@ int object_to_stack(const msgpack_object *o, struct snapshot_stack *k, struct fa
 	if (!get_u32(&e[0], &k->flags) || !get_u32(&e[1], &k->epoch))
 		return snapshot_inconsistent(fault, "stack");
 	r = object_to_frames(&e[2], k, fault);
-	return r ? r : object_to_values(&e[3], &k->values, fault);
+	if (!r)
+		r = object_to_values(&e[3], &k->values, fault);
+	if (!r && o->via.array.size > 4) /* since minor 1 */
+		r = object_to_detail(&e[4], &k->detail, fault);
+	return r;
 }

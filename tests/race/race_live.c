@@ -29,7 +29,7 @@ static void *block(uint64_t i)
 
 static bool insert(uint64_t i)
 {
-	struct live_entry e = { .size = i, .born_ns = ~i, .rate = 1, .stack = (uint32_t)i };
+	struct live_entry e = { .size = i, .born_ns = ~i, .rate = i % 2 ? 1 : 8192, .stack = (uint32_t)i };
 
 	return live_insert(block(i), &e);
 }
@@ -71,11 +71,22 @@ static void *churn(void *arg)
 	return NULL;
 }
 
+static void must_be_empty(const struct table *t)
+{
+	const struct bucket *buckets = load_acquire(&t->buckets); /* U, pairs with T */
+
+	for (uint32_t b = 0; b <= t->mask; b++) {
+		must(load_relaxed(&buckets[b].away) == 0, "an away count is left");
+		for (uint32_t i = 0; i < SLOTS; i++)
+			must(load_relaxed(&buckets[b].key[i]) == 0, "a slot is left");
+	}
+}
+
 int main(void)
 {
 	pthread_t threads[THREADS];
 
-	must(live_init(7168) == 0, "live_init");
+	must(live_init(7168) == 0 && live_reserve(7168) == 0, "live_init");
 	for (uintptr_t i = 0; i < THREADS; i++)
 		must(pthread_create(&threads[i], NULL, churn, (void *)i) == 0, "pthread_create");
 	for (int i = 0; i < THREADS; i++)
@@ -86,11 +97,8 @@ int main(void)
 		must(load_relaxed(&taken_out[i]) == load_relaxed(&put_in[i]),
 		     "a shared entry was taken twice, or lost");
 	}
-	for (uint32_t b = 0; b <= mask; b++) {
-		must(load_relaxed(&table[b].away) == 0, "an away count is left");
-		for (uint32_t i = 0; i < SLOTS; i++)
-			must(load_relaxed(&table[b].key[i]) == 0, "a slot is left");
-	}
+	for (int which = 0; which < 2; which++)
+		must_be_empty(&tables[which]);
 	for (uint32_t i = 1; i < 1u << LIVE_FILTER_BITS; i++)
 		must(load_relaxed(&live_filter[i]) % LIVE_PINNED == 0, "a filter counter is left");
 	return 0;

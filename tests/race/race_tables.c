@@ -80,8 +80,8 @@ static void spilled(uint64_t *n, uint64_t *bytes)
 	*n = *bytes = 0;
 	for (uint32_t i = 0; i < r.geo.spill_slots; i++)
 		if (spill_read(&r, i, &proc, &stack, &s)) {
-			*n += s.allocs;
-			*bytes += s.alloc_bytes >> WEIGHT_BYTES_SHIFT;
+			*n += s.alloc.events;
+			*bytes += s.alloc.bytes >> WEIGHT_BYTES_SHIFT;
 		}
 }
 

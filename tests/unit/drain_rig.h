@@ -18,7 +18,8 @@
 struct rig {
 	struct shared_region region;
 	struct abi_region *r;
-	struct books books;
+	struct ledger ledgers[2]; /* of the processes small_geometry() has */
+	uint32_t begun;           /* bits: asked for */
 	struct drain d;
 	struct drain_scratch *scratch;
 };
@@ -35,6 +36,16 @@ static inline struct abi_geometry small_geometry(void)
 				      .strings = 64 };
 }
 
+static inline struct ledger *rig_ledger(void *arg, uint32_t ordinal, bool *ret_begun)
+{
+	struct rig *g = arg;
+
+	cr_assert_lt(ordinal, 2);
+	*ret_begun = !(g->begun & 1u << ordinal);
+	g->begun |= 1u << ordinal;
+	return &g->ledgers[ordinal];
+}
+
 static inline void rig_init(struct rig *g, struct abi_geometry geo)
 {
 	memset(g, 0, sizeof(*g));
@@ -42,15 +53,17 @@ static inline void rig_init(struct rig *g, struct abi_geometry geo)
 	g->r = &g->region.map;
 	g->scratch = malloc(sizeof(*g->scratch));
 	cr_assert_not_null(g->scratch);
-	cr_assert_eq(books_init(&g->books, geo.stack_slots), 0);
-	drain_init(&g->d, g->r, g->region.memfd, &g->books, g->scratch);
+	for (int i = 0; i < 2; i++)
+		cr_assert_eq(books_init(&g->ledgers[i].books, geo.stack_slots), 0);
+	drain_init(&g->d, g->r, g->region.memfd, g->scratch, rig_ledger, g);
 	add_relaxed(&g->r->cursors->procs, 1);
 }
 
 static inline void rig_done(struct rig *g)
 {
 	drain_done(&g->d);
-	books_done(&g->books);
+	for (int i = 0; i < 2; i++)
+		books_done(&g->ledgers[i].books);
 	region_destroy(&g->region);
 	free(g->scratch);
 }
@@ -89,6 +102,6 @@ static inline struct snapshot_values total(const struct rig *g)
 {
 	struct snapshot_values v;
 
-	books_total(&g->books, &v);
+	books_total(&g->ledgers[0].books, &v);
 	return v;
 }

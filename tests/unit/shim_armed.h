@@ -19,6 +19,7 @@
 
 static struct test_region t;
 static uint64_t tails[ABI_MAX_LANES];
+static struct attach_page *page;
 static _Atomic uint32_t *word; /* the armed word */
 
 static inline void armed_start(uint32_t lane_events)
@@ -32,12 +33,13 @@ static inline void armed_start(uint32_t lane_events)
 	cr_assert_eq(live_init(7168), 0);
 	cr_assert(spill_reserve(&t.r, 0));
 	cr_assert(real_ready());
-	word = mmap(NULL, ABI_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	cr_assert_eq(madvise(word, ABI_PAGE, MADV_WIPEONFORK), 0);
+	page = mmap(NULL, ABI_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	cr_assert_eq(madvise(page, ABI_PAGE, MADV_WIPEONFORK), 0);
+	word = &page->holder;
 	attach.region = t.r;
 	store_relaxed(word, 1);
 	store_relaxed(&attach.over, 1);
-	store_release(&attach.armed, word); /* V, pairs with W */
+	store_release(&attach.armed, page); /* V, pairs with W */
 }
 
 struct books {
@@ -81,10 +83,12 @@ static inline struct spill_sums spilled(void)
 	for (uint32_t i = 0; i < t.r.geo.spill_slots; i++) {
 		if (!spill_read(&t.r, i, &proc, &stack, &one))
 			continue;
-		sum.allocs += one.allocs;
-		sum.frees += one.frees;
-		sum.alloc_bytes += one.alloc_bytes;
-		sum.free_bytes += one.free_bytes;
+		sum.alloc.events += one.alloc.events;
+		sum.freed.events += one.freed.events;
+		sum.inherited.events += one.inherited.events;
+		sum.alloc.bytes += one.alloc.bytes;
+		sum.freed.bytes += one.freed.bytes;
+		sum.inherited.bytes += one.inherited.bytes;
 	}
 	return sum;
 }

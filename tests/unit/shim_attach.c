@@ -82,7 +82,7 @@ Test(attach, stays_passive_where_its_malloc_is_not_the_one_called)
 
 	start(argv, "5000");
 	server_stop(&s);
-	cr_expect_eq(s.heard.status, HELLO_EXE_DEFINES_MALLOC);
+	cr_expect_eq(s.heard.status, HELLO_BEHIND_ANOTHER);
 	cr_expect_not_null(strstr(s.heard.allocator, "libc.so.6"), "in front: %s", s.heard.allocator);
 	cr_expect_eq(attach_holder(), 0);
 	cr_expect(attach_over());
@@ -91,7 +91,7 @@ Test(attach, stays_passive_where_its_malloc_is_not_the_one_called)
 
 Test(attach, takes_nonsense_for_the_default_wait)
 {
-	static const char *const waits[] = { "", "0", "-1", "10001", "99999999999", "5x", "x" };
+	static const char *const waits[] = { "", "0", "-1", "10001", "99999999999", "5x", "x", "5000:", "5000:1x" };
 	char *argv[] = { "prog", NULL };
 
 	for (size_t i = 0; i < ARRAY_SIZE(waits); i++)

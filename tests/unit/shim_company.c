@@ -71,7 +71,7 @@ static void expect_passive(const char *front, const char *behind, const char *co
 
 Test(company, tell_when_another_allocator_is_in_front)
 {
-	expect_passive(jemalloc(), "", "tests/victims/entry_points nopvalloc", HELLO_EXE_DEFINES_MALLOC);
+	expect_passive(jemalloc(), "", "tests/victims/entry_points nopvalloc", HELLO_BEHIND_ANOTHER);
 }
 
 Test(company, tell_when_the_program_has_its_own_malloc)
@@ -119,7 +119,16 @@ Test(company, make_no_system_call_in_a_strict_sandbox)
 	server_done(&s);
 }
 
-Test(company, tell_threads_apart_and_keep_children_out)
+static int count_of(uint32_t n, uint32_t proc, uint64_t size, enum abi_event_kind kind)
+{
+	int found = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		found += events[i].proc == proc && events[i].size == size && events[i].kind == kind;
+	return found;
+}
+
+Test(company, tell_threads_and_forked_children_apart)
 {
 	static struct server s;
 	static char out[4096];
@@ -135,13 +144,18 @@ Test(company, tell_threads_apart_and_keep_children_out)
 		cr_expect_eq(find_event(n, size, ABI_EVENT_FREE)->tid, tid);
 	}
 	cr_expect_eq(threads, 5);
-	cr_expect_eq(count_events(n, 30000000, ABI_EVENT_ALLOC), 0, "a forked child reports");
-	cr_expect_eq(count_events(n, 50000000, ABI_EVENT_FREE), 1, "the parent's own free, not the child's");
-	cr_expect_eq(count_events(n, 40000001, ABI_EVENT_ALLOC), 1, "a vforked child shares its parent's heap");
+	cr_expect_eq(count_of(n, 0, 30000000, ABI_EVENT_ALLOC), 0);
+	cr_expect_eq(count_of(n, 1, 30000000, ABI_EVENT_ALLOC), 1000, "a forked child reports its own");
+	cr_expect_eq(count_of(n, 1, 50000000, ABI_EVENT_INHERITED), 1);
+	for (uint32_t proc = 0; proc < 2; proc++)
+		cr_expect_eq(count_of(n, proc, 50000000, ABI_EVENT_FREE), 1, "each frees its own copy");
+	cr_expect_eq(load_relaxed(&s.r.procs[1].parent_pid), load_relaxed(&s.r.procs[0].pid));
+	cr_expect_eq(count_of(n, 0, 40000001, ABI_EVENT_ALLOC), 1, "a vforked child shares its parent's heap");
 	server_done(&s);
 }
 
-/* Every event is accounted for, whatever was interrupted by a fork. */
+/* Every event of the parent is accounted for, whatever was interrupted by a fork, and the entries go to children.
+ */
 Test(company, survive_forks_among_threads)
 {
 	static struct server s;
@@ -150,10 +164,13 @@ Test(company, survive_forks_among_threads)
 	cr_expect_eq(run_recorded(&s, 1, "tests/victims/fork_storm", out, sizeof(out)), 0);
 	cr_expect_str_eq(out, "200 children came back\n");
 	struct abi_proc *p = &s.r.procs[0];
-	uint64_t n = 0, more;
+	uint64_t n = 0;
+	uint32_t got;
 
-	while ((more = server_drain(&s, events, MAX_EVENTS)))
-		n += more;
+	while ((got = server_drain(&s, events, MAX_EVENTS)))
+		for (uint32_t i = 0; i < got; i++)
+			n += events[i].proc == 0;
+	cr_expect_eq(load_relaxed(&s.r.cursors->refused), 200 - 3, "all entries are taken, nobody gives them back");
 	cr_expect_eq(n + load_relaxed(&p->spilled), load_relaxed(&p->samples) + load_relaxed(&p->frees));
 	cr_expect_leq(load_relaxed(&p->frees), load_relaxed(&p->samples));
 	cr_expect_lt(load_relaxed(&p->samples) - load_relaxed(&p->frees), 1000,

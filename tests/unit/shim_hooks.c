@@ -118,3 +118,31 @@ Test(hooks, reach_everything_by_tail_jumps)
 			       code);
 	}
 }
+
+#if defined(__x86_64__)
+/* Instructions of `hook` up to and with the jump to the real function. */
+static int instructions_of(const char *hook)
+{
+	static char code[1 << 16];
+	char command[256];
+	int n = 0;
+
+	snprintf(command, sizeof(command), "objdump -d --no-show-raw-insn --disassemble=%s libheaptap.so", hook);
+	cr_assert_eq(run("", command, code, sizeof(code)), 0);
+	for (char *line = strtok(code, "\n"); line; line = strtok(NULL, "\n")) {
+		if (line[0] != ' ')
+			continue;
+		n++;
+		if (strstr(line, "jmp") && strstr(line, "*"))
+			return n;
+	}
+	cr_assert_fail("%s never jumps to the real function", hook);
+	return n;
+}
+
+/* What an unsampled block costs a program is this many instructions, wherever the compiler puts them. */
+Test(hooks, add_fourteen_instructions_to_an_unsampled_pair)
+{
+	cr_expect_leq(instructions_of("malloc") + instructions_of("free"), 14);
+}
+#endif

@@ -1,6 +1,7 @@
 /* tests/unit/shim_record.c - the cold twins, in an armed process: what is recorded, and what must not change. */
 #include <errno.h>
 #include <malloc.h>
+#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -35,6 +36,52 @@ Test(record, a_free_repeats_its_alloc)
 	cr_expect_eq(end.born_ns, alloc.born_ns);
 	cr_expect_eq(load_relaxed(&t.r.procs[0].samples), 1);
 	cr_expect_eq(load_relaxed(&t.r.procs[0].frees), 1);
+}
+
+static uint8_t flags_after(void *p)
+{
+	record_free(p);
+	return drain().last.flags;
+}
+
+Test(record, a_free_right_after_its_alloc_is_marked_temporary)
+{
+	void *p = record_malloc(10), *q = record_malloc(20);
+
+	cr_expect_eq(flags_after(q), ABI_EVENT_TEMPORARY);
+	cr_expect_eq(flags_after(p), 0, "another one came in between");
+	cr_expect_eq(flags_after(record_malloc(10)), ABI_EVENT_TEMPORARY);
+	p = record_malloc(10);
+	p = record_realloc(p, 20);
+	cr_expect_eq(drain().last.kind, ABI_EVENT_ALLOC);
+	cr_expect_eq(flags_after(p), ABI_EVENT_TEMPORARY);
+	store_relaxed(&t.r.control->rate, 1000);
+	p = record_malloc(100000); /* still judged by T = 1 */
+	q = record_malloc(100000);
+	cr_assert_geq(drain().allocs, 2);
+	cr_expect_eq(flags_after(p), 0);
+	p = record_malloc(100000);
+	if (sampler.left) { /* an unsampled one in between, as the hook lets it pass */
+		sampler.left--;
+		cr_expect_eq(flags_after(p), 0);
+	}
+	record_free(q);
+}
+
+static void *free_elsewhere(void *p)
+{
+	record_free(p);
+	return NULL;
+}
+
+Test(record, a_free_by_another_thread_is_not_temporary)
+{
+	void *p = record_malloc(10);
+	pthread_t thread;
+
+	cr_assert_eq(pthread_create(&thread, NULL, free_elsewhere, p), 0);
+	pthread_join(thread, NULL);
+	cr_expect_eq(drain().last.flags, 0);
 }
 
 Test(record, each_entry_point_counts_what_was_asked_for)
@@ -156,11 +203,11 @@ Test(record_small, full_lanes_spill_and_no_total_is_lost, .timeout = 60)
 	b = drain();
 	s = spilled();
 	cr_expect_gt(b.allocs, 0);
-	cr_expect_gt(s.allocs, N / 2);
-	cr_expect_eq(b.allocs + s.allocs, N);
-	cr_expect_eq(b.frees + s.frees, N);
-	cr_expect_eq(b.live_bytes + (int64_t)(s.alloc_bytes - s.free_bytes) / 256, 0);
-	cr_expect_eq(load_relaxed(&t.r.procs[0].spilled), s.allocs + s.frees);
+	cr_expect_gt(s.alloc.events, N / 2);
+	cr_expect_eq(b.allocs + s.alloc.events, N);
+	cr_expect_eq(b.frees + s.freed.events, N);
+	cr_expect_eq(b.live_bytes + (int64_t)(s.alloc.bytes - s.freed.bytes) / 256, 0);
+	cr_expect_eq(load_relaxed(&t.r.procs[0].spilled), s.alloc.events + s.freed.events);
 }
 
 Test(record, blocks_without_room_in_the_table_are_counted_and_left_out)
@@ -214,7 +261,7 @@ Test(record, a_forked_child_touches_nothing_shared_and_still_frees)
 				record_free(record_malloc(100));
 			_exit(drain().allocs + drain().frees == 0 &&
 					      load_relaxed(&t.r.procs[0].samples) == before &&
-					      sampler.left > SAMPLER_NAP / 2
+					      sampler.left > SAMPLER_LOOK / 2
 				      ? 0
 				      : 1);
 		}
@@ -245,7 +292,7 @@ Test(record, dormant_means_no_new_samples_but_all_frees)
 	record_free(record_malloc(10));
 	record_free(p);
 	expect(1, 1, 0);
-	cr_expect_gt(sampler.left, SAMPLER_NAP / 2);
+	cr_expect_gt(sampler.left, SAMPLER_LOOK / 2);
 }
 
 Test(record, threads_keep_looking_until_the_constructor_is_through)
@@ -256,5 +303,70 @@ Test(record, threads_keep_looking_until_the_constructor_is_through)
 	cr_expect_eq(sampler.left, 0);
 	store_relaxed(&attach.over, 1);
 	record_free(record_malloc(10));
-	cr_expect_gt(sampler.left, SAMPLER_NAP / 2);
+	cr_expect_gt(sampler.left, SAMPLER_LOOK / 2);
+}
+
+/* --- --on-full=wait ------------------------------------------------------------------------------------------ */
+
+static _Atomic uint32_t consume;
+static uint64_t consumed;
+
+static uint64_t waiting_events(void)
+{
+	uint64_t n = 0;
+
+	for (uint32_t l = 0; l < t.r.geo.lanes; l++)
+		n += load_relaxed(&t.r.lanes[l].head) - tails[l];
+	return n;
+}
+
+/* A slow one: it lets the lanes fill up, sleeps, and takes what there is. */
+static void *consumer(void *arg)
+{
+	while (load_relaxed(&consume)) {
+		if (waiting_events() < (uint64_t)t.r.geo.lanes * t.r.geo.lane_events)
+			continue;
+		usleep(2000);
+		consumed += drain().allocs;
+	}
+	return arg;
+}
+
+static void make_blocks(void **p, int n)
+{
+	for (int i = 0; i < n; i++)
+		p[i] = record_malloc(100);
+}
+
+/* Not waiting, the program would be through before the consumer woke up once.  One wait may be too short on a busy
+ * machine, but not all of 50 rounds. */
+Test(record_small, waits_for_a_slow_collector_if_asked_to, .timeout = 120)
+{
+	enum { N = 300 };
+	static void *p[N * 50];
+	pthread_t thread;
+	int rounds = 0;
+
+	armed_start(4);
+	store_relaxed(&t.r.control->on_full, ABI_ON_FULL_WAIT);
+	store_relaxed(&consume, 1);
+	pthread_create(&thread, NULL, consumer, NULL);
+	while (consumed < N / 2 && rounds < 50)
+		make_blocks(p + N * rounds++, N);
+	store_relaxed(&consume, 0);
+	pthread_join(thread, NULL);
+	cr_expect_geq(consumed, N / 2);
+	cr_expect_eq(consumed + drain().allocs + spilled().alloc.events, (uint64_t)N * (uint64_t)rounds);
+}
+
+Test(record_small, waits_in_vain_once_and_loses_nothing, .timeout = 60)
+{
+	enum { N = 5000 };
+	static void *p[N];
+
+	armed_start(4);
+	store_relaxed(&t.r.control->on_full, ABI_ON_FULL_WAIT);
+	make_blocks(p, N); /* if each of them waited, that were minutes */
+	cr_expect_eq(drain().allocs + spilled().alloc.events, N);
+	cr_expect_eq(spilled().alloc.events, N - (uint64_t)t.r.geo.lanes * t.r.geo.lane_events);
 }

@@ -129,7 +129,7 @@ Test(sampler, survives_the_largest_request)
 	struct sampler s = { 0 };
 
 	cr_expect_eq(sampler_take(&s, SIZE_MAX, T, 1), T);
-	cr_expect_lt(s.left, 64ull * T);
+	cr_expect_lt(s.left + s.beyond, 64ull * T);
 	cr_expect_eq(sampler_take(&s, SIZE_MAX - 1, ABI_MAX_RATE, 1), T);
 	cr_expect_eq(sampler_take(&s, SIZE_MAX, UINT32_MAX, 1), ABI_MAX_RATE);
 	cr_expect_eq(sampler_take(&s, SIZE_MAX, T, 1), ABI_MAX_RATE, "more than the most is the most");
@@ -141,8 +141,8 @@ Test(sampler, naps_while_dormant_and_wakes_up)
 	int hits = 0;
 
 	cr_assert_eq(sampler_take(&s, 100, 0, 1), 0);
-	cr_assert_eq(s.left, SAMPLER_NAP);
-	for (uint64_t passed = 0; passed < SAMPLER_NAP; passed += 1 << 20)
+	cr_assert_eq(s.left, SAMPLER_LOOK);
+	for (uint64_t passed = 0; passed < SAMPLER_LOOK; passed += 1 << 20)
 		cr_assert_eq(sampler_take(&s, 1 << 20, T, 1), 0, "still asleep");
 	for (int i = 0; i < 100; i++)
 		hits += sampler_take(&s, 1 << 20, T, 1) == T;
@@ -157,7 +157,73 @@ Test(sampler, tells_the_rate_of_the_gap_that_ended)
 	sampler_take(&s, 1, T, 1);
 	cr_expect_eq(sampler_take(&s, 64ull * T, 4096, 1), T);
 	cr_expect_eq(sampler_take(&s, 64ull * T, 0, 1), 4096);
-	cr_expect_eq(sampler_take(&s, 64ull * T, T, 1), 0, "dormant: no gap was drawn");
+	cr_expect_eq(sampler_take(&s, 1000, T, 1), 0, "dormant: no gap was drawn");
+}
+
+/* T may be anything before: a thread with a gap of a gigabyte must not allocate a gigabyte until it sees. */
+Test(sampler, notices_another_rate_within_one_look)
+{
+	for (int i = 0; i < 100; i++) {
+		struct sampler s = { 0 };
+		uint64_t passed = 0;
+
+		sampler_take(&s, 1, ABI_MAX_RATE, 1);
+		while (s.left >= 64) { /* what the hook does */
+			s.left -= 64;
+			passed += 64;
+		}
+		cr_assert_leq(passed, SAMPLER_LOOK);
+		sampler_take(&s, 64, 1, 1); /* it looks; judged by the old gap */
+		cr_assert_eq(s.rate, 1);
+		cr_assert_eq(sampler_take(&s, 64, 1, 1), 1);
+	}
+}
+
+/* A look that finds nothing new must not shorten or lengthen the gap. */
+Test(sampler, passes_as_many_bytes_whatever_the_looks)
+{
+	struct sampler s = { 0 };
+	uint64_t gap, passed = 0;
+
+	do
+		sampler_take(&s, 64ull * ABI_MAX_RATE, ABI_MAX_RATE, 1);
+	while (s.beyond < 3 * SAMPLER_LOOK);
+	gap = s.left + s.beyond;
+	while (s.left + s.beyond > 0) {
+		uint64_t z = 1 + next_random() % (1 << 19);
+
+		if (z > s.left + s.beyond)
+			z = s.left + s.beyond;
+		passed += z;
+		if (z <= s.left)
+			s.left -= z;
+		else
+			cr_assert_eq(sampler_take(&s, z, ABI_MAX_RATE, 1), 0);
+		cr_assert_leq(s.left, SAMPLER_LOOK);
+	}
+	cr_expect_eq(passed, gap);
+	cr_expect_eq(sampler_take(&s, 1, ABI_MAX_RATE, 1), ABI_MAX_RATE);
+}
+
+Test(sampler, knows_the_last_allocation_of_its_thread)
+{
+	struct sampler s = { 0 };
+	int a, b;
+
+	do
+		sampler_take(&s, T, T, 1);
+	while (s.left < 100);
+	sampler_remember(&s, &a);
+	cr_expect(sampler_was_last(&s, &a));
+	cr_expect_not(sampler_was_last(&s, &b));
+	s.left -= 1; /* the hook let one pass */
+	cr_expect_not(sampler_was_last(&s, &a));
+	sampler_take(&s, 8, 1, 1);
+	sampler_take(&s, 8, 1, 1);
+	sampler_remember(&s, &a);
+	cr_expect(sampler_was_last(&s, &a), "at T = 1 the countdown stands still");
+	sampler_take(&s, 8, 1, 1);
+	cr_expect_not(sampler_was_last(&s, &a));
 }
 
 Test(sampler, draws_another_stream_in_another_process)
@@ -170,7 +236,7 @@ Test(sampler, draws_another_stream_in_another_process)
 	for (int i = 0; i < 100; i++) {
 		sampler_take(&a, 64ull * T, T, 1);
 		sampler_take(&b, 64ull * T, T, 2);
-		same += a.left == b.left;
+		same += a.left + a.beyond == b.left + b.beyond;
 	}
 	cr_expect_leq(same, 1);
 }
@@ -183,7 +249,7 @@ Test(sampler, seeds_threads_apart)
 		struct sampler s = { 0 };
 
 		sampler_take(&s, 64ull * T, T, 1);
-		first[i] = s.left;
+		first[i] = s.left + s.beyond;
 		for (int k = 0; k < i; k++)
 			cr_assert_neq(first[k], first[i]);
 	}

@@ -13,6 +13,40 @@ static struct snapshot *made;
 static uint8_t *file;
 static size_t file_len;
 
+static void make_detail(struct snapshot_detail *d)
+{
+	static const unsigned sizes[] = { 7, 0, 47, 63 };
+
+	d->temporary_count = OBJECTS(2);
+	d->temporary_bytes = BYTES(20);
+	d->age_ns = UINT64_MAX;
+	d->undated = 3;
+	for (unsigned c = 0; c < LIFETIME_CLASSES; c += 5)
+		*histogram_put(&d->lifetimes, c, LIFETIME_COLUMNS) = OBJECTS(c) + 1;
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		uint64_t *cells = histogram_put(&d->sizes, sizes[i], SIZE_COLUMNS);
+
+		cells[SIZE_ALLOCATED] = OBJECTS(i);
+		cells[SIZE_IN_USE] = -OBJECTS(1) - i;
+	}
+}
+
+/* Ups, downs, below zero, sums that wrap. */
+static void make_series(struct snapshot_series *s)
+{
+	uint64_t words[] = { 0, 5, UINT64_MAX, 1ull << 63, 7, 0, UINT64_MAX - 1, 9 };
+
+	s->start_ns = 1000;
+	s->interval_ns = 1000000000;
+	s->n_points = 40;
+	s->points = calloc(s->n_points, sizeof(*s->points));
+	for (uint32_t i = 0; i < s->n_points; i++) {
+		for (size_t k = 0; k < ARRAY_SIZE(words); k++)
+			words[k] = words[k] * 0x9fb21c651e98df25ull + k;
+		memcpy(&s->points[i], words, sizeof(words));
+	}
+}
+
 static NOINLINE void make_stacks(struct snapshot *s)
 {
 	const uint64_t odd[] = { 0x401000, ABI_FRAME_EXACT | 0x7f0000001234, 1, UINT64_MAX, 0 };
@@ -21,6 +55,9 @@ static NOINLINE void make_stacks(struct snapshot *s)
 	fixture_add_here(s, 7, 70)->epoch = 3;
 	fixture_add_stack(s, odd, ARRAY_SIZE(odd), 3, 33)->flags = ABI_STACK_TRUNCATED | ABI_STACK_CAPPED;
 	fixture_add_stack(s, NULL, 0, 1, 1);
+	make_detail(&s->stacks[0].detail);
+	s->stacks[3].detail.undated = UINT64_MAX;
+	make_series(&s->series);
 	s->stacks[2].values.free_bytes = UINT64_MAX;
 	s->stacks[2].values.var_inuse_count = -0.25;
 }
@@ -44,7 +81,7 @@ static void snapshot_file_teardown(void)
 	free(file);
 }
 
-static int decode(const void *buf, size_t len, struct fault *f)
+static UNUSED int decode(const void *buf, size_t len, struct fault *f)
 {
 	struct snapshot *s = NULL;
 	int r = snapshot_decode(buf, len, &s, f);

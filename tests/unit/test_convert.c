@@ -280,6 +280,68 @@ Test(convert, facts_about_the_run_go_along)
 	cr_assert_eq(p->duration_nanos, (int64_t)s->elapsed_ns);
 }
 
+static void add_cell(struct histogram *h, unsigned class, unsigned columns, unsigned column, uint64_t v)
+{
+	histogram_put(h, class, columns)[column] += v;
+}
+
+Test(convert, details_of_equal_stacks_add_up)
+{
+	const uint64_t frames[] = { 0x1000 };
+	const struct profile_extra *e;
+
+	for (unsigned i = 1; i <= 2; i++) {
+		struct snapshot_stack *k = fixture_add_stack(s, frames, 1, 2 * i, 200 * i); /* half of it freed */
+
+		k->detail.temporary_count = OBJECTS(i) + 1;
+		k->detail.temporary_bytes = BYTES(10 * i);
+		k->detail.age_ns = 1000 * i;
+		k->detail.undated = i;
+		add_cell(&k->detail.lifetimes, 5, LIFETIME_COLUMNS, 0, OBJECTS(i));
+		add_cell(&k->detail.lifetimes, 10 * i, LIFETIME_COLUMNS, 0, OBJECTS(7));
+		add_cell(&k->detail.sizes, 8 - i, SIZE_COLUMNS, SIZE_ALLOCATED, OBJECTS(3));
+		add_cell(&k->detail.sizes, 7, SIZE_COLUMNS, SIZE_IN_USE, -OBJECTS(1));
+	}
+	s->stacks[1].values.var_peak_bytes = 5;
+	convert(CONVERT_NOW);
+	cr_assert_eq(p->n_samples, 1);
+	e = p->samples[0].extra;
+	cr_assert_eq(e->temporary_count, OBJECTS(3) + 2);
+	cr_assert_eq(e->temporary_bytes, BYTES(30));
+	cr_assert_eq(e->undated, 3);
+	cr_assert_eq(e->allocs, 6);
+	cr_assert_eq(e->frees, 3);
+	cr_assert_eq(e->in_use_count, OBJECTS(3));
+	cr_assert_eq(e->in_use_bytes, BYTES(300));
+	cr_assert_eq(e->peak_bytes, BYTES(600));
+	cr_assert_eq(e->var_in_use_bytes, 300);
+	cr_assert_eq(e->var_peak_bytes, 5);
+	cr_assert_float_eq(profile_extra_age(e), (1000 * 1 + 2000 * 2) / 3.0, 1e-6, "weighted by what is in use");
+	cr_assert_eq(e->lifetimes.classes, 1u << 5 | 1u << 10 | 1u << 20);
+	cr_assert_eq(e->lifetimes.cells[0], OBJECTS(3));
+	cr_assert_eq(e->lifetimes.cells[2], OBJECTS(7));
+	cr_assert_eq(e->sizes.classes, 1u << 6 | 1u << 7);
+	cr_assert_eq(histogram_total(&e->sizes, SIZE_COLUMNS, SIZE_ALLOCATED), OBJECTS(6));
+	cr_assert_eq(histogram_total(&e->sizes, SIZE_COLUMNS, SIZE_IN_USE), -OBJECTS(2));
+	cr_assert_eq(s->stacks[0].detail.lifetimes.cells[0], OBJECTS(1), "the snapshot's own are left alone");
+}
+
+Test(convert, the_snapshot_behind_a_profile_goes_along)
+{
+	s->series.n_points = 2;
+	s->series.interval_ns = 10;
+	s->series.points = calloc(2, sizeof(*s->series.points));
+	s->series.points[1].bytes_max = 77;
+	convert(CONVERT_PEAK);
+	free(s->cmdline);
+	s->cmdline = NULL;
+	s->series.points[1].bytes_max = 0;
+	cr_assert_str_eq(p->origin->cmdline, "fixture --with arguments");
+	cr_assert_eq(p->origin->series.points[1].bytes_max, 77);
+	cr_assert_eq(p->origin->n_stacks, 0);
+	cr_assert_eq(p->origin->seq, 3);
+}
+
 /* pprof prints comments above its reports unless they begin with '#'. */
 Test(convert, only_losses_are_comments_that_show)
 {

@@ -13,8 +13,8 @@ Test(drain, enters_what_the_lanes_hold_once)
 	cr_assert_eq(pass(&g, 100), 2);
 	cr_assert_eq(pass(&g, 100), 0);
 	cr_assert_eq(total(&g).alloc_bytes >> 8, 30);
-	cr_assert_eq(books_find(&g.books, id)->n_frames, 3);
-	cr_assert_eq(g.d.drained, 2);
+	cr_assert_eq(books_find(&g.ledgers[0].books, id)->n_frames, 3);
+	cr_assert_eq(g.ledgers[0].drained, 2);
 	rig_done(&g);
 }
 
@@ -67,7 +67,7 @@ Test(drain, refuses_and_counts_events_out_of_bounds)
 		put(&g, 2, alloc_event(id, 5));
 		cr_assert_eq(pass(&g, 100), 3, "%s", refusals[i].why);
 		cr_assert_eq(g.d.corrupt, 1, "%s", refusals[i].why);
-		cr_assert_eq(g.d.drained, 2, "%s", refusals[i].why);
+		cr_assert_eq(g.ledgers[0].drained, 2, "%s", refusals[i].why);
 		cr_assert_eq(total(&g).alloc_bytes >> 8, 15, "%s", refusals[i].why);
 		rig_done(&g);
 	}
@@ -103,8 +103,8 @@ Test(drain, overlapping_stacks_cannot_swell_the_books)
 		put(&g, id % 4, alloc_event(id, 1));
 	}
 	cr_assert_eq(pass(&g, 100), 255);
-	cr_assert_leq(g.books.n_words, 1024);
-	cr_assert_eq(g.d.drained, 1);
+	cr_assert_leq(g.ledgers[0].books.n_words, 1024);
+	cr_assert_eq(g.ledgers[0].drained, 1);
 	cr_assert_eq(g.d.corrupt, 254);
 	rig_done(&g);
 }
@@ -129,7 +129,7 @@ Test(drain, order_between_lanes_does_not_fake_a_peak)
 	}
 	cr_assert_eq(pass(&g, 10000), 100);
 	cr_assert_eq(total(&g).peak_bytes >> 8, 1000);
-	cr_assert_eq(g.books.peak_elapsed_ns, 10);
+	cr_assert_eq(g.ledgers[0].books.peak_elapsed_ns, 10);
 	rig_done(&g);
 }
 
@@ -147,7 +147,7 @@ Test(drain, absurd_times_lose_no_event)
 		put(&g, i % 4, e);
 	}
 	cr_assert_eq(pass(&g, 1000), 240);
-	cr_assert_leq(g.books.peak_elapsed_ns, 1000);
+	cr_assert_leq(g.ledgers[0].books.peak_elapsed_ns, 1000);
 	rig_done(&g);
 }
 

@@ -27,7 +27,7 @@ Test(drain_spill, adds_only_what_spill_counters_gained)
 	pass(&g, 2000000000);
 	cr_assert_eq(total(&g).alloc_bytes >> 8, 108);
 	cr_assert_eq(total(&g).allocs, 3);
-	cr_assert_eq(g.d.spilled, 3);
+	cr_assert_eq(g.ledgers[0].spilled, 3);
 	cr_assert_eq(g.d.corrupt, 0);
 	rig_done(&g);
 }
@@ -53,7 +53,7 @@ Test(drain_spill, refuses_spill_entries_that_name_nothing)
 
 	rig_init(&g, small_geometry());
 	for (uint32_t i = 0; i < 3; i++)
-		store_relaxed(&g.r->spill[10 + i].allocs, 5);
+		store_relaxed(&g.r->spill[10 + i].alloc.events, 5);
 	store_release(&g.r->spill[10].key, (1ull << 32) * 9 + 1); /* K: process 9 */
 	store_release(&g.r->spill[11].key, 100000 + 1);           /* K: stack 100000 */
 	store_release(&g.r->spill[12].key, 33 + 1);               /* K: stack 33, never interned */
@@ -82,25 +82,54 @@ Test(drain_spill, looking_at_sparse_tables_fills_no_page)
 	rig_done(&g);
 }
 
-Test(drain_spill, audit_sums_the_processes_counters)
+/* Blocks that a forked child told of by the stack, through a lane and through spill counters. */
+Test(drain_spill, enters_many_inherited_blocks_at_once)
+{
+	struct abi_event many = { .kind = ABI_EVENT_INHERITED, .flags = ABI_EVENT_MANY, .rate = 1 };
+	struct rig g;
+
+	rig_init(&g, small_geometry());
+	many.stack = stack(&g, 0x1000);
+	many.size = 5000;
+	many.born_ns = 70; /* blocks */
+	put(&g, 0, many);
+	spill(&g, many);
+	many.born_ns = ABI_MAX_MANY + 1;
+	put(&g, 0, many);
+	pass(&g, 1);
+	drain_spill(&g.d, 1);
+	cr_assert_eq(total(&g).allocs, 0);
+	cr_assert_eq(total(&g).alloc_bytes, 0);
+	cr_assert_eq(-total(&g).free_bytes >> 8, 2 * 5000, "in use, and not allocated here");
+	cr_assert_eq(-total(&g).free_count >> 16, 2 * 70);
+	cr_assert_eq(total(&g).peak_bytes >> 8, 2 * 5000);
+	cr_assert_eq(g.d.corrupt, 1);
+	rig_done(&g);
+}
+
+Test(drain_spill, audit_is_of_one_process)
 {
 	struct snapshot_audit a;
 	struct rig g;
 
 	rig_init(&g, small_geometry());
-	store_relaxed(&g.r->cursors->procs, UINT32_MAX); /* hostile: only the table's entries count */
-	for (int i = 0; i < 2; i++) {
-		store_relaxed(&g.r->procs[i].samples, 10);
-		store_relaxed(&g.r->procs[i].frees, 4);
+	for (uint32_t i = 0; i < 2; i++) {
+		store_relaxed(&g.r->procs[i].samples, 10 + i);
+		store_relaxed(&g.r->procs[i].frees, 4 + i);
 		store_relaxed(&g.r->procs[i].untracked, 3);
 		store_relaxed(&g.r->procs[i].truncated, 2);
 	}
 	pass(&g, 1);
-	drain_audit(&g.d, &a);
-	cr_assert_eq(a.samples, 20);
-	cr_assert_eq(a.frees, 8);
-	cr_assert_eq(a.untracked, 6);
-	cr_assert_eq(a.truncated, 4);
+	g.d.corrupt = 7;
+	drain_audit(&g.d, 1, &g.ledgers[1], &a);
+	cr_assert_eq(a.samples, 11);
+	cr_assert_eq(a.frees, 5);
+	cr_assert_eq(a.untracked, 3);
+	cr_assert_eq(a.truncated, 2);
+	cr_assert_eq(a.corrupt, 0);
+	drain_audit(&g.d, 0, &g.ledgers[0], &a);
+	cr_assert_eq(a.samples, 10);
+	cr_assert_eq(a.corrupt, 7);
 	rig_done(&g);
 }
 
@@ -168,8 +197,8 @@ Test(drain_spill, totals_are_exact_under_overflow, .timeout = 120)
 	while (pass(&g, 1))
 		;
 	drain_spill(&g.d, 1);
-	cr_assert_gt(g.d.spilled, 0, "the test should overflow the lanes");
-	cr_assert_eq(g.d.spilled + g.d.drained, WRITERS * EVENTS_EACH);
+	cr_assert_gt(g.ledgers[0].spilled, 0, "the test should overflow the lanes");
+	cr_assert_eq(g.ledgers[0].spilled + g.ledgers[0].drained, WRITERS * EVENTS_EACH);
 	cr_assert_eq(g.d.corrupt, 0);
 	cr_assert_eq(total(&g).alloc_bytes - total(&g).free_bytes, bytes << 8);
 	rig_done(&g);
@@ -209,8 +238,8 @@ Test(drain_spill, a_vandal_harms_only_its_own_books, .timeout = 120)
 			drain_spill(&g.d, 1);
 		}
 		cr_assert(r == 0 || (r == -EBADMSG && round % 2 == 0));
-		cr_assert_leq(g.books.n_buckets, 256);
-		cr_assert_leq(g.books.n_words, 1024);
+		cr_assert_leq(g.ledgers[0].books.n_buckets, 256);
+		cr_assert_leq(g.ledgers[0].books.n_words, 1024);
 		refused += g.d.corrupt;
 		rig_done(&g);
 	}

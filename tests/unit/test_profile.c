@@ -138,6 +138,29 @@ Test(profile, absurd_sizes_are_refused_not_wrapped)
 	cr_assert_not_null(profile_alloc(p, 0, 8));
 }
 
+Test(profile, errors_of_independent_samples_add_in_squares)
+{
+	double variance = -1;
+
+	profile_add_sample_type(p, "x", "count");
+	cr_assert(profile_variance(p, 0, &variance));
+	cr_assert_eq(variance, 0);
+	for (uint32_t i = 0; i < 3; i++) {
+		cr_assert_neq(profile_add_sample(p, &i, 1), PROFILE_NONE);
+		p->samples[i].variance = profile_alloc(p, 1, sizeof(double));
+		p->samples[i].variance[0] = (double)(1 + i);
+	}
+	cr_assert(profile_variance(p, 0, &variance));
+	cr_assert_eq(variance, 6);
+	p->samples[1].variance = NULL;
+	variance = -1;
+	cr_assert(!profile_variance(p, 0, &variance), "one unknown, all unknown");
+	cr_assert_eq(variance, -1);
+	cr_assert_float_eq(profile_error_95(4), 2 * 1.96, 1e-12);
+	cr_assert_eq(profile_error_95(0), 0);
+	cr_assert_eq(profile_error_95(-1), 0);
+}
+
 Test(arena, hands_out_zeroed_aligned_separate_memory_up_to_its_budget)
 {
 	struct arena a = { .budget = 1 << 20 };

@@ -23,6 +23,15 @@ static void teardown(void)
 
 TestSuite(spill, .init = setup, .fini = teardown);
 
+static void add_kind(struct spill_kind *to, const struct spill_kind *k)
+{
+	to->events += k->events;
+	to->count += k->count;
+	to->bytes += k->bytes;
+	to->var_count += k->var_count;
+	to->var_bytes += k->var_bytes;
+}
+
 static struct spill_sums sum_all(void)
 {
 	struct spill_sums all = { 0 }, one;
@@ -31,13 +40,9 @@ static struct spill_sums sum_all(void)
 	for (uint32_t i = 0; i < t.r.geo.spill_slots; i++) {
 		if (!spill_read(&t.r, i, &proc, &stack, &one))
 			continue;
-		all.allocs += one.allocs;
-		all.frees += one.frees;
-		all.alloc_count += one.alloc_count;
-		all.alloc_bytes += one.alloc_bytes;
-		all.free_count += one.free_count;
-		all.free_bytes += one.free_bytes;
-		all.inherited_bytes += one.inherited_bytes;
+		add_kind(&all.alloc, &one.alloc);
+		add_kind(&all.freed, &one.freed);
+		add_kind(&all.inherited, &one.inherited);
 	}
 	return all;
 }
@@ -58,10 +63,10 @@ Test(spill, keeps_the_weights_of_events_by_process_and_stack)
 			found++;
 	cr_assert_eq(found, 1);
 	s = sum_all();
-	cr_assert_eq(s.allocs, 2);
-	cr_assert_eq(s.alloc_count, 2 * w.count);
-	cr_assert_eq(s.alloc_bytes, 2 * w.bytes);
-	cr_assert_eq(s.free_bytes, w.bytes);
+	cr_assert_eq(s.alloc.events, 2);
+	cr_assert_eq(s.alloc.count, 2 * w.count);
+	cr_assert_eq(s.alloc.bytes, 2 * w.bytes);
+	cr_assert_eq(s.freed.bytes, w.bytes);
 }
 
 Test(spill, falls_back_to_stack_0_of_the_process_when_full)
@@ -77,11 +82,11 @@ Test(spill, falls_back_to_stack_0_of_the_process_when_full)
 		exact += spill_add(&t.r, &e);
 	}
 	cr_assert_eq(exact, 63, "every slot but the reserved one");
-	cr_assert_eq(sum_all().alloc_bytes, 1000 * w.bytes, "no byte is lost");
+	cr_assert_eq(sum_all().alloc.bytes, 1000 * w.bytes, "no byte is lost");
 	for (uint32_t i = 0; i < 64; i++)
 		if (spill_read(&t.r, i, &proc, &stack, &s) && stack == 0)
 			fallback = s;
-	cr_assert_eq(fallback.allocs, 1000 - 63);
+	cr_assert_eq(fallback.alloc.events, 1000 - 63);
 }
 
 enum { THREADS = 4, ADDS = 20000 };
@@ -107,7 +112,7 @@ Test(spill, adds_exactly_between_threads, .timeout = 60)
 	for (int i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);
 	s = sum_all();
-	cr_assert_eq(s.allocs, 2 * ADDS);
-	cr_assert_eq(s.alloc_bytes, s.free_bytes);
-	cr_assert_eq(s.alloc_count, (uint64_t)2 * ADDS << WEIGHT_COUNT_SHIFT);
+	cr_assert_eq(s.alloc.events, 2 * ADDS);
+	cr_assert_eq(s.alloc.bytes, s.freed.bytes);
+	cr_assert_eq(s.alloc.count, (uint64_t)2 * ADDS << WEIGHT_COUNT_SHIFT);
 }

@@ -1,0 +1,216 @@
+/* collectord/cli/report_options.c - see report_options.h. */
+#include "collectord/cli/report_options.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "collectord/cli/say.h"
+
+#define AT(field) offsetof(struct report_request, field)
+#define FLAG(name, field, help)                                   \
+	{                                                         \
+		name, 0, OPTION_FLAG, AT(field), NULL, 0, 0, help \
+	}
+#define WORDS(name, field, arg, help)                             \
+	{                                                         \
+		name, 0, OPTION_WORDS, AT(field), arg, 0, 0, help \
+	}
+#define REAL(name, field, help)                                  \
+	{                                                        \
+		name, 0, OPTION_REAL, AT(field), "X", 0, 0, help \
+	}
+
+const struct option_desc report_option_table[REPORT_OPTION_COUNT] = {
+	FLAG("inuse_space", shortcut[3], "bytes in use (the default for snapshots)"),
+	FLAG("inuse_objects", shortcut[4], "objects in use"),
+	FLAG("alloc_space", shortcut[5], "bytes allocated since the start"),
+	FLAG("alloc_objects", shortcut[6], "objects allocated since the start"),
+	WORDS("sample_index", report.sample_index, "NAME", "which values: a name or a number"),
+	FLAG("mean", report.mean, "values divided by the first kind of values (counts)"),
+	FLAG("peak", sources.peak, "in-use values of the moment when most was in use"),
+	FLAG("cum", report.cum, "sort by cumulative: callees included"),
+	FLAG("flat", flat, "sort by the function's own value (the default)"),
+	FLAG("functions", granularity[REPORT_FUNCTIONS], "a row per function (the default)"),
+	FLAG("filefunctions", granularity[REPORT_FILEFUNCTIONS], "a row per function and file"),
+	FLAG("files", granularity[REPORT_FILES], "a row per source file"),
+	FLAG("lines", granularity[REPORT_LINES], "a row per source line"),
+	FLAG("addresses", granularity[REPORT_ADDRESSES], "a row per address"),
+	FLAG("noinlines", report.noinlines, "inlined functions count as their caller"),
+	{ "nodecount", 0, OPTION_NUMBER, AT(report.node_count), "N", INT64_MIN, INT64_MAX,
+	  "show at most N functions; 0 = all" },
+	REAL("nodefraction", report.node_fraction, "hide functions below this share of the total (0.005)"),
+	REAL("edgefraction", report.edge_fraction, "hide calls below this share of the total (0.001)"),
+	FLAG("trim", report.trim, "-trim=false hides nothing"),
+	WORDS("focus", report.focus, "REGEX", "only stacks that go through a function or file like this"),
+	WORDS("ignore", report.ignore, "REGEX", "without stacks that do"),
+	WORDS("hide", report.hide, "REGEX", "leave such functions out of stacks"),
+	WORDS("show", report.show, "REGEX", "leave all others out of stacks"),
+	WORDS("show_from", report.show_from, "REGEX", "stacks begin at the outermost such function"),
+	WORDS("prune_from", report.prune_from, "REGEX", "stacks end at the innermost such function"),
+	WORDS("tagfocus", report.tagfocus, "TAG", "only samples with such a label: REGEX, KEY=REGEX, 1kb:64kb"),
+	WORDS("tagignore", report.tagignore, "TAG", "without samples with such a label"),
+	WORDS("tagshow", report.tagshow, "REGEX", "only labels with such a key"),
+	WORDS("taghide", report.taghide, "REGEX", "without labels with such a key"),
+	WORDS("tagroot", report.tagroot, "KEYS", "values of these labels become callers of everything"),
+	WORDS("tagleaf", report.tagleaf, "KEYS", "values of these labels become callees of everything"),
+	{ "base", 0, OPTION_LIST, AT(sources.base), "SOURCE", SOURCES_MAX, 0, "subtract this profile" },
+	{ "diff_base", 0, OPTION_LIST, AT(sources.diff_base), "SOURCE", SOURCES_MAX, 0,
+	  "the same; shares are of its total" },
+	FLAG("normalize", sources.normalize, "scale to the base's total first"),
+	FLAG("drop_negative", report.drop_negative, "hide functions whose value is negative"),
+	WORDS("unit", report.unit, "UNIT", "print numbers in this unit"),
+	REAL("divide_by", report.divide_by, "divide all numbers by this"),
+	FLAG("relative_percentages", report.relative_percentages, "shares of what is shown, not of everything"),
+	FLAG("compact_labels", report.compact_labels, "a shorter header"),
+	FLAG("call_tree", report.call_tree, "dot, svg: a tree of calls instead of a graph"),
+	WORDS("source_path", report.source_path, "PATH", "where list looks for source files"),
+	WORDS("trim_path", report.trim_path, "PATH", "cut this off names of source files"),
+	WORDS("output", output, "FILE", "write to FILE"),
+	WORDS("symbolize", symbolize, "HOW", "none: names of foreign profiles as they are"),
+	FLAG("error", report.error, "top: how sure each number is, the 95 % interval (not one of pprof's)"),
+	FLAG("temporary", temporary, "what was freed before its thread allocated again (not pprof's, like the next)"),
+	FLAG("lifetime", lifetime, "top: how long freed objects lived, how old the others are"),
+	FLAG("sizes", sizes, "top: how large objects are"),
+	FLAG("by_process", sources.by_process, "several SOURCEs: their processes as outermost callers (threads are\nnot recorded)"),
+	FLAG("upstream", report.upstream, "as newer pprof prints it, where that differs from Go 1.19"),
+	FLAG("total_delay", shortcut[0], NULL),
+	FLAG("mean_delay", shortcut[1], NULL),
+	FLAG("contentions", shortcut[2], NULL),
+	FLAG("intel_syntax", ignored, NULL),
+	FLAG("text", ignored, NULL),
+	FLAG("top", ignored, NULL),
+};
+
+static const struct {
+	const char *option, *type;
+} shortcuts[REPORT_SHORTCUTS] = {
+	{ "-total_delay", "delay" },           { "-mean_delay", "delay" },
+	{ "-contentions", "contentions" },     { "-inuse_space", "inuse_space" },
+	{ "-inuse_objects", "inuse_objects" }, { "-alloc_space", "alloc_space" },
+	{ "-alloc_objects", "alloc_objects" },
+};
+
+/* Names that other tools left to the reader are always read from the profile: the rest of pprof's choices are about
+ * local files and servers, which have no say here. */
+static int choose_names(struct report_request *q, struct fault *f)
+{
+	static const char *const known[] = { "", "none", "no", "local", "fastlocal", "remote" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
+		if (!strcmp(q->symbolize, known[i])) {
+			q->sources.demangle = i != 1 && i != 2;
+			return 0;
+		}
+	return fault_set(f, -EINVAL, "--symbolize %s: choose none, or leave it out", q->symbolize);
+}
+
+/* The first shortcut counts, but less than -sample_index. */
+static void choose_type(struct report_request *q)
+{
+	for (size_t i = 0; i < REPORT_SHORTCUTS; i++) {
+		if (!q->shortcut[i])
+			continue;
+		if (*q->report.sample_index)
+			say("Multiple value selections, ignoring %s", shortcuts[i].option);
+		else
+			q->report.sample_index = shortcuts[i].type;
+	}
+	q->report.mean |= q->shortcut[1];
+}
+
+static int choose_granularity(struct report_request *q, struct fault *f)
+{
+	int chosen = -1;
+
+	for (int i = 0; i < REPORT_GRANULARITIES; i++) {
+		if (!q->granularity[i])
+			continue;
+		if (chosen >= 0)
+			return fault_set(f, -EINVAL,
+					 "-functions, -filefunctions, -files, -lines, -addresses: choose "
+					 "one");
+		chosen = i;
+	}
+	if (q->report.cum && q->flat)
+		return fault_set(f, -EINVAL, "-cum, -flat: choose one");
+	q->report.granularity = chosen < 0 ? REPORT_FUNCTIONS : chosen;
+	return 0;
+}
+
+static void choose_kind(const char *name, struct report_request *q)
+{
+	static const struct {
+		const char *name;
+		enum report_kind kind;
+	} kinds[] = {
+		{ "top", REPORT_TOP },   { "text", REPORT_TOP },          { "tree", REPORT_TREE },
+		{ "peek", REPORT_PEEK }, { "traces", REPORT_TRACES },     { "tags", REPORT_TAGS },
+		{ "list", REPORT_LIST }, { "dot", REPORT_DOT },           { "svg", REPORT_DOT },
+		{ "raw", REPORT_RAW },   { "comments", REPORT_COMMENTS }, { "folded", REPORT_FOLDED },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		if (!strcmp(kinds[i].name, name))
+			q->report.kind = kinds[i].kind;
+	q->drawn = !strcmp(name, "svg");
+}
+
+static int take_operands(const char *command, int n, char **operands, struct report_request *q, struct fault *f)
+{
+	bool takes_regex = q->report.kind == REPORT_PEEK || q->report.kind == REPORT_LIST;
+
+	if (takes_regex && n) {
+		q->report.symbol = operands[0];
+		operands++;
+		n--;
+	} else if (takes_regex) {
+		return fault_set(f, -EINVAL,
+				 "%s: which functions? Write a regular expression, then a SOURCE; `heaptap "
+				 "%s --help` shows how",
+				 command, command);
+	}
+	if (!n)
+		return fault_set(f, -EINVAL,
+				 "%s: which SOURCE? Name a snapshot or a directory of them; `heaptap %s "
+				 "--help` shows how",
+				 command, command);
+	if (n > SOURCES_MAX)
+		return fault_set(f, -EINVAL, "%s: more than %d SOURCEs; merge some of them first", command,
+				 SOURCES_MAX);
+	for (int i = 0; i < n; i++)
+		q->sources.sources.at[q->sources.sources.n++] = operands[i];
+	return 0;
+}
+
+int report_options_finish(const char *command, int n, char **operands, struct report_request *q, struct fault *f)
+{
+	int r = take_operands(command, n, operands, q, f);
+
+	if (!r)
+		r = choose_granularity(q, f);
+	if (!r)
+		r = choose_names(q, f);
+	if (!r && q->sources.by_process && *q->report.tagroot)
+		r = fault_set(f, -EINVAL, "-by_process, -tagroot: choose one");
+	if (!r && q->temporary + q->lifetime + q->sizes > 1)
+		r = fault_set(f, -EINVAL, "-temporary, -lifetime, -sizes: choose one");
+	if (!r && (q->lifetime || q->sizes) && q->report.kind != REPORT_TOP)
+		r = fault_set(f, -EINVAL, "-lifetime and -sizes are tables of their own; use top");
+	if (r)
+		return r;
+	if (q->sources.by_process)
+		q->report.tagroot = SOURCE_PROCESS_LABEL;
+	choose_type(q);
+	return 0;
+}
+
+int report_options_parse(const struct command *c, int argc, char **argv, struct report_request *q, struct fault *f)
+{
+	int first, r;
+
+	*q = (struct report_request)REPORT_REQUEST_DEFAULT;
+	choose_kind(c->name, q);
+	r = options_parse(c, argc, argv, q, &first, f);
+	return r ? r : report_options_finish(c->name, argc - first, argv + first, q, f);
+}

@@ -1,0 +1,26 @@
+/* collectord/cli/source_profile.h - from several SOURCEs and a base to the one profile that reports are of. */
+#pragma once
+
+#include "collectord/cli/source.h"
+
+#define SOURCES_MAX 256
+#define SOURCE_PROCESS_LABEL "process"
+
+/* Operands that may be given several times. */
+struct source_list {
+	const char *at[SOURCES_MAX];
+	size_t n;
+};
+
+struct source_request {
+	struct source_list sources, base, diff_base;
+	bool normalize; /* the sources' sums are made those of the base */
+	bool peak;      /* in-use values of the moment when most was in use */
+	bool by_process; /* samples are labelled with the process, which becomes the outermost caller */
+	bool demangle;  /* linker names that profiles of other tools were left with */
+};
+
+/* Read, merge and compare as `go tool pprof` does.  *ret_peak is that of the first source.  0 or -errno with a
+ * fault. */
+int source_read_all(const struct source_request *q, struct profile **ret, struct source_peak *ret_peak,
+		    struct fault *f);

@@ -1,0 +1,113 @@
+/* collectord/daemon_log.c - see daemon_log.h. */
+#include "collectord/daemon_log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "collectord/live/passive.h"
+#include "collectord/profile/fault.h"
+
+#define BURST 50u  /* lines of a kind at once */
+#define REFILL_S 1 /* seconds until one more is due */
+
+enum { KIND_ERROR = SESSION_REFUSED + 1, KINDS };
+
+/* A bucket of lines for each kind. */
+static struct limit {
+	uint32_t used;
+	uint64_t left_out;
+	time_t since; /* CLOCK_MONOTONIC */
+} limits[KINDS];
+
+static time_t now_s(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec;
+}
+
+static void PRINTF(1, 0) print(const char *fmt, va_list ap)
+{
+	struct fault line;
+	char text[sizeof(line.text)];
+
+	vsnprintf(text, sizeof(text), fmt, ap);
+	fault_set(&line, 0, "%s", text); /* escapes what programs call themselves */
+	fprintf(stderr, "heaptap-collectord: %s\n", line.text);
+}
+
+void log_say(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	print(fmt, ap);
+	va_end(ap);
+}
+
+static bool is_due(struct limit *l)
+{
+	time_t now = now_s(), refill = (now - l->since) / REFILL_S;
+
+	if (refill > 0) {
+		l->used = refill < (time_t)l->used ? l->used - (uint32_t)refill : 0;
+		l->since = now;
+	}
+	if (l->used >= BURST) {
+		l->left_out++;
+		return false;
+	}
+	l->used++;
+	return true;
+}
+
+static void PRINTF(2, 3) say_limited(int kind, const char *fmt, ...)
+{
+	struct limit *l = &limits[kind];
+	va_list ap;
+
+	if (!is_due(l))
+		return;
+	if (l->left_out)
+		log_say("%llu lines like the next one were left out", (unsigned long long)l->left_out);
+	l->left_out = 0;
+	va_start(ap, fmt);
+	print(fmt, ap);
+	va_end(ap);
+}
+
+void log_change(enum session_change what, const struct session_view *v, const char *dir)
+{
+	unsigned long long id = v->id;
+
+	switch (what) {
+	case SESSION_STARTED:
+		say_limited(what, "session %llu: pid %u of uid %u: %s", id, v->pid, v->uid, v->exe);
+		break;
+	case SESSION_SAVED:
+		say_limited(what, "session %llu: wrote %s/%s", id, dir, v->last_snapshot);
+		break;
+	case SESSION_SAVE_FAILED: /* log_error() */
+		break;
+	case SESSION_ENDED:
+		say_limited(what, "session %llu: ended, %llu samples, %llu lost, %llu refused", id,
+			    (unsigned long long)v->audit.samples, (unsigned long long)v->audit.untracked,
+			    (unsigned long long)v->audit.corrupt);
+		break;
+	case SESSION_PASSIVE:
+		say_limited(what, "pid %u of uid %u is not recorded: %s: %s", v->pid, v->uid,
+			    passive_why(v->status), v->exe);
+		break;
+	case SESSION_REFUSED:
+		say_limited(what, "pid %u of uid %u is not recorded: too many at a time (see --max-sessions): %s",
+			    v->pid, v->uid, v->exe);
+		break;
+	}
+}
+
+void log_error(const char *last, uint64_t errors)
+{
+	say_limited(KIND_ERROR, "%s (%llu errors so far)", last, (unsigned long long)errors);
+}

@@ -1,0 +1,87 @@
+/* collectord/live/collector_ask.c - what can be asked of a collector about one session or process; see collector.h.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "collectord/live/collector_impl.h"
+#include "collectord/live/snap.h"
+
+static struct session *find_session(struct collector *c, uint64_t id)
+{
+	struct session *s;
+
+	LIST_FOREACH(s, &c->sessions, link)
+	{
+		if (s->id == id && !s->is_over)
+			return s;
+	}
+	return NULL;
+}
+
+void collector_change(struct collector *c, uint64_t session, uint32_t rate, uint32_t max_depth)
+{
+	struct session *s = find_session(c, session);
+
+	if (!s)
+		return;
+	s->rate = rate;
+	s->max_depth = max_depth;
+	store_relaxed(&s->region.map.control->rate, rate);
+	store_relaxed(&s->region.map.control->max_depth, max_depth);
+}
+
+/* Its process `pid`, with all it wrote so far in its books. */
+static struct process *find_drained(struct collector *c, uint64_t session, uint32_t pid)
+{
+	struct session *s = find_session(c, session);
+
+	if (!s)
+		return NULL;
+	session_drain_now(s);
+	return session_find_pid(s, pid);
+}
+
+int collector_snapshot(struct collector *c, uint64_t session, uint32_t pid, enum snapshot_reason why,
+		       bool *ret_behind)
+{
+	struct process *p = find_drained(c, session, pid);
+
+	if (!p)
+		return -ESRCH;
+	*ret_behind = p->saver.write;
+	saver_want(&p->saver, why);
+	return 0;
+}
+
+int collector_encode(struct collector *c, uint64_t session, uint32_t pid, void **ret_buf, size_t *ret_len)
+{
+	struct process *p = find_drained(c, session, pid);
+
+	if (!p)
+		return -ESRCH;
+	return snap_encode(p, p->saver.seq + 1, SNAPSHOT_ASKED, ret_buf, ret_len);
+}
+
+int collector_out_dir(const struct collector *c, char *buf, size_t size)
+{
+	char link[64];
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", c->env.save.out_fd);
+	n = readlink(link, buf, size);
+	if (n < 0 || (size_t)n == size)
+		return n < 0 ? -errno : -ENAMETOOLONG;
+	buf[n] = '\0';
+	return 0;
+}
+
+void collector_counts(const struct collector *c, struct collector_counts *ret)
+{
+	*ret = (struct collector_counts){
+		.sessions = (uint32_t)collector_pending(c),
+		.max_sessions = c->config.max_sessions,
+		.max_sessions_per_user = c->config.max_sessions_per_user,
+		.refused = c->refused,
+	};
+}

@@ -1,0 +1,58 @@
+/* collectord/live/control_impl.h - between control.c (connections) and control_answer.c (what is answered). */
+#pragma once
+
+#include <sys/queue.h>
+
+#include "collectord/live/control.h"
+#include "collectord/live/control_proto.h"
+#include "collectord/live/passive.h"
+
+/* A snapshot that was asked for: any of that process which was begun after the question answers it. */
+struct awaited {
+	uint64_t session;
+	uint32_t pid;
+	uint32_t seq;   /* the first that counts */
+	bool is_behind; /* one begun earlier is still being written */
+	bool done;
+};
+
+/* One connection, from its request to the last record of the answer. */
+struct asker {
+	TAILQ_ENTRY(asker) link;
+	struct control *control;
+	int sock;
+	uint32_t uid;
+	bool sees_all;
+	struct loop_watch *watch;
+	bool is_full; /* we wait until the socket takes more; else for a hang-up */
+	struct loop_timer *deadline;
+	struct control_record *records;
+	size_t n_records, room, sent;
+	int fd; /* goes along with the first record; -1 = none */
+	struct awaited *awaited;
+	size_t n_awaited, n_open; /* asked for; not answered yet */
+	bool is_over;             /* the CONTROL_END is among the records */
+};
+
+struct control {
+	struct loop *loop;
+	struct collector *collector;
+	const struct collector_config *config;
+	struct passive_list passive;
+	TAILQ_HEAD(, asker) askers;
+};
+
+/* Queue a record.  Out of memory: the connection's answer ends with an error. */
+void asker_put(struct asker *a, const struct control_record *r);
+
+/* Queue the end of the answer; error 0 = all went well. */
+void asker_end(struct asker *a, int error, const char *fmt, ...) PRINTF(3, 4);
+
+/* Queue what is asked for, up to and with the end unless snapshots are awaited. */
+void control_answer(struct asker *a, const struct control_request *r);
+
+/* A program said that it will not be recorded. */
+void control_note_passive(struct control *k, const struct session_view *v);
+
+/* A snapshot that `a` may wait for was written or failed, or its process is gone. */
+void control_awaited(struct asker *a, enum session_change what, const struct session_view *v);

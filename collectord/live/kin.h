@@ -1,0 +1,24 @@
+/* collectord/live/kin.h - which process of this machine it is that took an entry in a region.
+ *
+ * What an entry says is hostile, and a pid may be one of another pid namespace.  A process is believed to be the
+ * one if it has this very region mapped; where that cannot be seen (another user's process), if it is of the
+ * session's user or a child of the process named as its parent.  Reads /proc; bounded but for the number of
+ * processes where a pid namespace has to be searched. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct kin {
+	uint32_t pid;        /* as it says */
+	uint32_t parent;     /* its parent as we see it, or 0 */
+	uint64_t region_ino; /* inode of the region's memfd */
+	bool is_nested;      /* look into other pid namespaces everywhere, not only below `parent` */
+};
+
+/* Find it.  0: *ret_pid is its pid for us and *ret_pidfd ours to close.  -ESRCH: it is dead.
+ * Another -errno: it may live, but it cannot be told or watched. */
+int kin_find(const struct kin *k, uint32_t *ret_pid, int *ret_pidfd);
+
+/* Is process `pid` in a pid namespace below ours? */
+bool kin_is_nested(uint32_t pid);

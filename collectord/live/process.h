@@ -1,0 +1,62 @@
+/* collectord/live/process.h - one recorded process of a session: the program itself or a forked child.
+ *
+ * Live -> dying (its end was seen; the session drains what it left) -> last save -> gone.  All of it in loop
+ * callbacks, one thread.  A process owns its pidfd, ledger, saver and timer; the session owns the process and is
+ * told when it may be freed (session_forget()). */
+#pragma once
+
+#include <sys/queue.h>
+
+#include "collectord/live/collector.h"
+#include "collectord/live/drain.h"
+#include "collectord/live/save.h"
+#include "common/proctab.h"
+
+struct session;
+
+enum process_state {
+	PROCESS_LIVE,
+	PROCESS_DYING,     /* what it wrote is not all read yet */
+	PROCESS_LAST_SAVE, /* books are final; its entry may be another's */
+};
+
+struct process {
+	LIST_ENTRY(process) link;
+	struct session *session;
+	uint32_t number;    /* 0 = the program itself, then by appearance */
+	uint32_t ordinal;   /* in the region; UINT32_MAX once it was given back */
+	uint32_t pid, ppid; /* ours; ppid: who forked it, also if that is gone */
+	uint32_t said_pid;  /* its own, from its entry */
+	uint64_t start_ns;  /* these times: since the session began */
+	uint64_t end_ns;    /* when its end was seen, or 0 */
+	int pidfd;          /* -1: its end shows only in that nobody has the region mapped any more */
+	struct loop_watch *death;
+	int32_t exit_known, exit_status;
+	struct ledger ledger;
+	struct snapshot_audit audit; /* when its entry was given back */
+	struct saver saver;
+	struct loop_timer *save_timer; /* periodic snapshots; then tries of the final one */
+	uint32_t final_tries;
+	enum process_state state;
+	enum snapshot_reason end_reason;
+};
+
+/* The program itself: takes `pidfd` over, whether or not it succeeds.  0 or -errno. */
+int process_new(struct session *s, uint32_t pid, uint32_t ppid, int pidfd, struct process **ret);
+
+/* A forked child that took entry `ordinal`; it may be dying already.  0 or -errno. */
+int process_adopt(struct session *s, uint32_t ordinal, const struct proc_info *info, struct process **ret);
+
+void process_free(struct process *p); /* takes NULL and half-made ones */
+
+/* No more is wanted of it: the session will drain it a last time.  A second call changes nothing. */
+void process_end(struct process *p, enum snapshot_reason why);
+
+/* All it left is in its ledger: take the final snapshot, then session_forget(). */
+void process_conclude(struct process *p);
+
+bool process_is_dead(const struct process *p);
+uint64_t process_time(const struct process *p); /* since the session began, until its end */
+void process_audit(const struct process *p, struct snapshot_audit *ret);
+void process_view(const struct process *p, struct session_view *ret);
+void process_tell(const struct process *p, enum session_change what);

@@ -1,0 +1,92 @@
+/* tests/unit/shim_cxx.c - operator new and delete of the built library; tests/hazards/allocators.sh has all of
+ * their forms with all allocators. */
+#include <math.h>
+
+#include "tests/unit/shim_run.h"
+
+TestSuite(cxx, .init = find_build, .timeout = 60);
+
+static const char *jemalloc(void)
+{
+	static const char *const places[] = { "/usr/lib/x86_64-linux-gnu/libjemalloc.so.2",
+					      "/usr/lib/aarch64-linux-gnu/libjemalloc.so.2" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++)
+		if (access(places[i], R_OK) == 0)
+			return places[i];
+	cr_skip_test("libjemalloc2 is not installed");
+	return NULL;
+}
+
+/* Of another allocator's operators, one that never calls malloc() and one that does (aligned: jemalloc's goes by
+ * the aligned_alloc() that it exports): each block once, in the hook or in its twin.  Bounds at 5.5 standard
+ * deviations, six of them: a false alarm in four million runs. */
+static void expect_probabilities(const char *behind)
+{
+	static struct server s;
+	static char out[256];
+
+	cr_assert_eq(run_among(&s, 4, "", behind, "tests/victims/tiny_news", out, sizeof(out)), 0);
+	uint32_t n = server_drain(&s, events, MAX_EVENTS);
+
+	cr_assert_lt(n, MAX_EVENTS);
+	cr_assert_eq(load_relaxed(&s.r.procs[0].spilled), 0);
+	for (uint64_t size = 1; size < 8; size += size == 3 ? 2 : 1) {
+		double p = -expm1(-(double)size / 4), expected = 8000 * p;
+		int hits = count_events(n, size, ABI_EVENT_ALLOC), frees = count_events(n, size, ABI_EVENT_FREE);
+
+		cr_expect_lt(fabs(hits - expected), 5.5 * sqrt(expected * (1 - p)),
+			     "size %lu: %d hits, expected %g", size, hits, expected);
+		cr_expect_eq(frees, hits, "size %lu", size);
+	}
+	server_done(&s);
+}
+
+Test(cxx, sample_another_allocator_s_operators_with_their_probability)
+{
+	expect_probabilities(jemalloc());
+}
+
+/* A twin takes the return address it finds for the program's: so hooks must jump to it, never call. */
+Test(cxx, reach_everything_by_tail_jumps)
+{
+	static const char *const hooks[] = {
+		"_Znwm",
+		"_Znam",
+		"_ZnwmRKSt9nothrow_t",
+		"_ZnwmSt11align_val_t",
+		"_ZnamSt11align_val_tRKSt9nothrow_t",
+		"_ZdlPv",
+		"_ZdaPvm",
+		"_ZdlPvSt11align_val_t",
+		"_ZdaPvmSt11align_val_t",
+	};
+	static char code[1 << 16];
+
+	for (size_t i = 0; i < ARRAY_SIZE(hooks); i++) {
+		char command[256];
+
+		snprintf(command, sizeof(command), "objdump -d --no-show-raw-insn --disassemble=%s libheaptap.so",
+			 hooks[i]);
+		cr_assert_eq(run("", command, code, sizeof(code)), 0);
+		cr_expect_not_null(strstr(code, "\tjmp"), "%s is not there", hooks[i]);
+		cr_expect_null(strstr(code, "\tcall"), "%s calls:\n%s", hooks[i], code);
+		cr_expect_null(strstr(code, "\tpush"), "%s has a frame:\n%s", hooks[i], code);
+		cr_expect_null(strstr(code, "@plt"), "%s goes where the program may interpose:\n%s", hooks[i],
+			       code);
+	}
+}
+
+/* In C programs nobody has operators: what was bound to ours before they were taken back is served by malloc(). */
+Test(cxx, survive_calls_before_relocation_and_without_a_runtime)
+{
+	static struct server s;
+	static char out[4096];
+
+	cr_expect_eq(
+		run_among(&s, 1, "", "tests/victims/operators_before_relocation.so", "/bin/true", out, sizeof(out)),
+		0);
+	cr_expect_str_eq(out, "survived\n");
+	cr_expect_eq(count_events(server_drain(&s, events, MAX_EVENTS), 100, ABI_EVENT_FREE), 10);
+	server_done(&s);
+}

@@ -1,0 +1,100 @@
+/* tests/unit/shim_live_inside.c - the live table's invariants, seen from inside: why searches stay short.
+ *
+ * Includes live.c, so that the counters can be read; the library's own copy is then not linked.  A search leaves
+ * home only if home's `away` says that entries of it live elsewhere: if those counts were ever too high, churn
+ * would slow every free down little by little; too low, and entries would be lost. */
+#include <criterion/criterion.h>
+
+#include "preload/live.c"
+
+#define SMALL 7168
+#define BLOCKS 5200 /* 73 % of the slots: homes are full all the time */
+
+static uint64_t random_state = 88172645463325252ull;
+
+static uint64_t next_random(void)
+{
+	random_state ^= random_state << 13;
+	random_state ^= random_state >> 7;
+	random_state ^= random_state << 17;
+	return random_state * 0x2545f4914f6cdd1dull;
+}
+
+static void setup(void)
+{
+	cr_assert_eq(live_init(SMALL), 0);
+}
+
+TestSuite(live_inside, .init = setup, .timeout = 120);
+
+struct census {
+	uint64_t entries, strays, away, homes_with_strays;
+};
+
+/* Every entry is at home, or counted there. */
+static struct census look(void)
+{
+	static uint32_t strays_of[1 << 16];
+	struct table *t = &tables[0];
+	struct bucket *b = load_acquire(&t->buckets); /* U, pairs with T */
+	struct census c = { 0 };
+
+	for (uint32_t i = 0; i <= t->mask; i++)
+		strays_of[i] = 0;
+	for (uint32_t i = 0; i <= t->mask; i++)
+		for (uint32_t s = 0; s < SLOTS; s++) {
+			uintptr_t key = load_relaxed(&b[i].key[s]);
+
+			c.entries += key != 0;
+			strays_of[home_of(t, key)] += key != 0 && home_of(t, key) != i;
+		}
+	for (uint32_t i = 0; i <= t->mask; i++) {
+		cr_assert_eq(load_relaxed(&b[i].away), strays_of[i], "bucket %u", i);
+		c.strays += strays_of[i];
+		c.away += load_relaxed(&b[i].away);
+		c.homes_with_strays += strays_of[i] != 0;
+	}
+	return c;
+}
+
+static void *block(uint64_t i)
+{
+	return (void *)(uintptr_t)(0x5500000010 + i * 48 * 37);
+}
+
+static bool is_live[BLOCKS * 2];
+
+static void churn(uint64_t steps)
+{
+	struct live_entry e = { .size = 1 };
+	struct live_ref ref;
+
+	while (steps--) {
+		uint64_t i = next_random() % (BLOCKS * 2); /* half of them live, on average */
+
+		cr_assert_eq(live_detach(block(i), &ref), is_live[i]);
+		if (is_live[i])
+			live_drop(&ref);
+		is_live[i] = !is_live[i] && live_insert(block(i), &e); /* one in thousands finds no room */
+	}
+}
+
+Test(live_inside, searches_are_as_long_after_ten_million_operations_as_before)
+{
+	struct census early, late;
+	struct live_ref ref;
+
+	churn(200000);
+	early = look();
+	churn(10000000);
+	late = look();
+	cr_expect_gt(early.strays, 100, "the test must have some");
+	cr_expect_lt(late.homes_with_strays, early.homes_with_strays * 5 / 4 + 50,
+		     "%lu homes send searches on, %lu", late.homes_with_strays, early.homes_with_strays);
+	for (uint64_t i = 0; i < BLOCKS * 2; i++)
+		if (live_detach(block(i), &ref))
+			live_drop(&ref);
+	late = look();
+	cr_expect_eq(late.entries, 0);
+	cr_expect_eq(late.away, 0);
+}
