@@ -25,7 +25,7 @@ def read(path):
     assert snap["heaptap"] == 1, "version"
     snap["total"] = dict(zip(VALUES, snap["total"]))
     stacks = []
-    for flags, epoch, deltas, values in snap["stacks"]:
+    for flags, epoch, deltas, values, *_ in snap["stacks"]:
         frames, at = [], 0
         for d in deltas:
             at = (at + d) & MASK
@@ -90,4 +90,5 @@ def main():
         print("%s %#x" % leaf(read(sys.argv[2])))
 
 
-main()
+if __name__ == "__main__":
+    main()
