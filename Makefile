@@ -26,14 +26,17 @@ CFLAGS   ?= -O2 -g
 WARN     := -Wall -Wextra -Wpedantic -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wvla -Wformat=2 \
             $(if $(CLANG),-Wno-gnu-zero-variadic-macro-arguments) $(if $(CI)$(WERROR),-Werror)
 CPPFLAGS += -I. -I$(GEN) -D_GNU_SOURCE -DHEAPTAP_VERSION='"$(VERSION)"'
-ALL_CFLAGS = -std=gnu11 $(WARN) $(CFLAGS) -MMD -MP $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
+ALL_CFLAGS = -std=gnu11 $(WARN) $(CFLAGS) -MMD -MP $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all) \
+             $(if $(findstring thread,$(SAN)),-Wno-tsan)
 
 # What runs inside other people's programs: no builtin idioms that could call malloc, no dynamic TLS, no canaries.
 # No vector registers: a pair of words stored one by one and loaded at once waits until both are in the cache (exact
 # mode: 5 %), the walk keeps its state in ordinary ones (7 %), and the program's floating point is out of reach.
 SHIM_CFLAGS := -fPIC -fvisibility=hidden -ftls-model=initial-exec -fno-builtin $(if $(CLANG),,-fno-tree-loop-distribute-patterns) \
                -fno-stack-protector -mgeneral-regs-only -U_FORTIFY_SOURCE -fexceptions -fasynchronous-unwind-tables -O2 # last: tail calls
-SHIM_LDFLAGS := -shared -Wl,-soname,libheaptap.so -Wl,-z,now -Wl,-z,relro -Wl,-z,nodelete -Wl,-z,initfirst -Wl,-z,defs -Wl,--as-needed
+# separate-code: cxx.c makes the symbol table writable for a moment; no code may lie on its pages, which aarch64's
+# linker would put there.
+SHIM_LDFLAGS := -shared -Wl,-soname,libheaptap.so -Wl,-z,now -Wl,-z,relro -Wl,-z,nodelete -Wl,-z,initfirst -Wl,-z,separate-code -Wl,-z,defs -Wl,--as-needed
 
 objs = $(patsubst %.c,$(OBJ)/%.o,$(wildcard $1/*.c))
 shim_objs = $(patsubst %.c,$(OBJ)/shim/%.o,$(wildcard common/*.c preload/*.c))
@@ -106,6 +109,11 @@ install: all
 	install -D -m 755 $(BUILD)/heaptap '$(DESTDIR)$(PREFIX)/bin/heaptap'
 	install -D -m 755 $(BUILD)/heaptap-collectord '$(DESTDIR)$(PREFIX)/bin/heaptap-collectord'
 	install -D -m 644 $(BUILD)/libheaptap.so '$(DESTDIR)$(PREFIX)/lib/heaptap/libheaptap.so'
+	scripts/man/make $(BUILD) $(BUILD)/man
+	for page in $(BUILD)/man/*.[158]; do \
+		install -D -m 644 "$$page" "$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}" || exit 1; done
+	install -D -m 644 scripts/completion/heaptap.bash '$(DESTDIR)$(PREFIX)/share/bash-completion/completions/heaptap'
+	install -D -m 644 scripts/completion/_heaptap '$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_heaptap'
 
 ## make clean                 remove build/
 clean:

@@ -47,7 +47,7 @@
 #include "common/compiler.h"
 
 #define ABI_MAGIC 0x0050415450414548ull /* "HEAPTAP\0", little endian */
-#define ABI_MAJOR 2                     /* another major is refused by both sides */
+#define ABI_MAJOR 3                     /* another major is refused by both sides */
 #define ABI_MINOR 0                     /* a higher minor only adds fields at the ends of pages */
 
 #define ABI_PAGE 4096u
@@ -162,22 +162,21 @@ enum abi_proc_state {
 	ABI_PROC_CLAIMED = 2, /* being filled in */
 };
 
-/* Counters of one process; relaxed adds by its threads. */
+/* What is rare in one process; relaxed adds by its threads.  Events are not counted here: lanes and spill counters
+ * say how many there were, and a count that all threads share would cost more than all else of an event. */
 struct abi_proc {
 	_Atomic uint32_t state;  /* enum abi_proc_state (M, N, O, P) */
 	_Atomic uint32_t pid;    /* as the process itself sees it, in its pid namespace */
 	_Atomic uint32_t parent; /* ordinal of the nearest ancestor recorded by then; the program itself: its own */
 	_Atomic uint32_t parent_pid;  /* of who forked it: perhaps recorded later, or never */
 	_Atomic uint64_t start_ns;    /* when it was forked */
-	_Atomic uint64_t samples;     /* sampled allocations, spilled or not */
-	_Atomic uint64_t frees;       /* frees of sampled allocations, spilled or not */
 	_Atomic uint64_t spilled;     /* events that went to spill counters */
 	_Atomic uint64_t untracked;   /* sampled allocations not recorded at all: live table full */
 	_Atomic uint64_t stack_full;  /* samples recorded under stack id 0 */
 	_Atomic uint64_t truncated;   /* walks that ended early */
 	_Atomic uint64_t module_full; /* modules that found no entry */
 	_Atomic uint64_t spill_full;  /* spills that fell back to (process, stack 0) */
-	uint64_t reserved[5];
+	uint64_t reserved[7];
 };
 static_assert(sizeof(struct abi_proc) == 128, "ABI: proc changed");
 

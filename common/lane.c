@@ -3,6 +3,25 @@
 
 #include "common/testpoint.h"
 
+#define AHEAD 8u /* events: as long as a line takes to come from the collector's processor */
+
+/* The line behind `p` will be written soon.  Without this the next atomic operation waits until the line of an
+ * event that was just written has come: the collector read it last. */
+static inline void expect_write(const void *p)
+{
+#if defined(__x86_64__)
+	__asm__ volatile("prefetchw %0" : : "m"(*(const char *)p));
+#else
+	__builtin_prefetch(p, 1);
+#endif
+}
+
+/* A look without a lock: a full lane is not worth one. */
+static bool seems_full(const struct abi_region *r, struct abi_lane *lane)
+{
+	return load_relaxed(&lane->head) - load_relaxed(&lane->tail) >= r->geo.lane_events;
+}
+
 static bool try_lock(struct abi_lane *lane, uint32_t ordinal)
 {
 	uint32_t unlocked = 0;
@@ -18,12 +37,12 @@ static bool has_room(const struct abi_region *r, struct abi_lane *lane)
 
 int lane_acquire(const struct abi_region *r, uint32_t ordinal, uint32_t hint, uint32_t tries)
 {
-	uint32_t n = r->geo.lanes, at = hint % n;
+	uint32_t n = r->geo.lanes, at = LIKELY(hint < n) ? hint : hint % n; /* a division is dear here */
 
 	for (uint32_t i = 0; i < tries && i < n; i++, at = at + 1 == n ? 0 : at + 1) {
 		struct abi_lane *lane = &r->lanes[at];
 
-		if (!try_lock(lane, ordinal))
+		if (seems_full(r, lane) || !try_lock(lane, ordinal))
 			continue;
 		TEST_POINT(lane_locked);
 		if (LIKELY(has_room(r, lane)))
@@ -37,9 +56,11 @@ void lane_publish(const struct abi_region *r, int l, const struct abi_event *e)
 {
 	struct abi_lane *lane = &r->lanes[l];
 	uint64_t head = load_relaxed(&lane->head);
-	uint32_t at = (uint32_t)head & (r->geo.lane_events - 1);
+	uint32_t mask = r->geo.lane_events - 1;
+	struct abi_event *events = r->events + (uint64_t)(uint32_t)l * r->geo.lane_events;
 
-	r->events[(uint64_t)(uint32_t)l * r->geo.lane_events + at] = *e;
+	events[head & mask] = *e;
+	expect_write(&events[(head + AHEAD) & mask]);
 	TEST_POINT(event_written);
 	store_release(&lane->head, head + 1); /* A, pairs with B */
 	TEST_POINT(event_published);

@@ -1,33 +1,41 @@
 /* common/modtab.c - append and read module entries; see modtab.h.  No libc call: the shim links this too. */
 #include "common/modtab.h"
 
+#include <stddef.h>
+
 bool module_publish(const struct abi_region *r, const struct module_info *m, const char *path, uint32_t path_len)
+{
+	return module_publish_in(r, m, NULL, 0, path, path_len);
+}
+
+bool module_publish_in(const struct abi_region *r, const struct module_info *m, const char *dir, uint32_t dir_len,
+		       const char *path, uint32_t path_len)
 {
 	struct abi_module *e;
 	uint64_t at = 0;
-	uint32_t i;
+	uint32_t i, len = dir_len + path_len;
 
 	if (load_relaxed(&r->cursors->modules) >= r->geo.modules)
 		return false;
-	if (path_len) {
-		if (load_relaxed(&r->cursors->strings) + path_len > r->geo.strings)
+	if (len) {
+		if (load_relaxed(&r->cursors->strings) + len > r->geo.strings)
 			return false;
-		at = add_relaxed(&r->cursors->strings, path_len);
-		if (at > r->geo.strings || r->geo.strings - at < path_len)
+		at = add_relaxed(&r->cursors->strings, len);
+		if (at > r->geo.strings || r->geo.strings - at < len)
 			return false;
 	}
 	i = add_relaxed(&r->cursors->modules, 1);
 	if (i >= r->geo.modules)
 		return false;
-	for (uint32_t k = 0; k < path_len; k++)
-		r->strings[at + k] = path[k];
+	for (uint32_t k = 0; k < len; k++)
+		r->strings[at + k] = k < dir_len ? dir[k] : path[k - dir_len];
 	e = &r->modules[i];
 	e->start = m->start;
 	e->end = m->end;
 	e->bias = m->bias;
 	e->epoch = m->epoch;
 	e->path = at;
-	e->path_len = path_len;
+	e->path_len = len;
 	e->build_id_len = m->build_id_len <= ABI_BUILD_ID_MAX ? m->build_id_len : ABI_BUILD_ID_MAX;
 	for (uint32_t k = 0; k < e->build_id_len; k++)
 		e->build_id[k] = m->build_id[k];

@@ -15,6 +15,9 @@ struct module_info {
 
 /* Writer: append a module.  `path` may be NULL.  False when table or string area is full. */
 bool module_publish(const struct abi_region *r, const struct module_info *m, const char *path, uint32_t path_len);
+/* Likewise, by a path in two parts, one after the other. */
+bool module_publish_in(const struct abi_region *r, const struct module_info *m, const char *dir, uint32_t dir_len,
+		       const char *path, uint32_t path_len);
 
 /* Reader: entries claimed so far (some may not be READY yet), never more than the table holds. */
 uint32_t module_count(const struct abi_region *r);

@@ -78,8 +78,6 @@ void proc_release(const struct abi_region *r, uint32_t ordinal)
 {
 	struct abi_proc *p = &r->procs[ordinal];
 
-	store_relaxed(&p->samples, 0);
-	store_relaxed(&p->frees, 0);
 	store_relaxed(&p->spilled, 0);
 	store_relaxed(&p->untracked, 0);
 	store_relaxed(&p->stack_full, 0);

@@ -64,8 +64,10 @@ static void add(struct abi_spill_sums *s, const struct abi_event *e)
 	add_relaxed(&s->count, k.count);
 	TEST_POINT(spill_half_added);
 	add_relaxed(&s->bytes, k.bytes);
-	add_relaxed(&s->var_count, k.var_count);
-	add_relaxed(&s->var_bytes, k.var_bytes);
+	if (k.var_count | k.var_bytes) { /* none at T = 1 */
+		add_relaxed(&s->var_count, k.var_count);
+		add_relaxed(&s->var_bytes, k.var_bytes);
+	}
 	add_relaxed(&s->events, k.events);
 }
 

@@ -127,6 +127,7 @@ static NOINLINE bool push_frame(struct chain *c, uint32_t at, const struct chain
 	m->hash = stack_hash_frame(c->marks[at + 1].hash, v->frame);
 	m->sp = v->sp;
 	m->fp = v->fp;
+	m->id = 0;
 	c->frames[at] = v->frame;
 	return ok;
 }
@@ -161,6 +162,7 @@ static NOINLINE uint32_t push_plain(struct chain *c, uint32_t at, const struct c
 		m->hash = hash;
 		m->sp = sp;
 		m->fp = v->fp;
+		m->id = 0;
 		m->fp_lives = lives;
 		*--frame = v->frame;
 	}
@@ -218,9 +220,11 @@ void chain_close(struct chain *c, const struct chain_visit *visits, const struct
 	ret->epoch = end->epoch;
 	ret->hash = c->marks[c->first].hash;
 	ret->frames = &c->frames[c->first];
+	ret->id = &c->marks[c->first].id;
 	if (UNLIKELY(ret->n > end->max_depth)) {
 		ret->n = end->max_depth;
 		ret->flags = ABI_STACK_CAPPED;
 		ret->hash = stack_hash(ret->frames, ret->n, ret->flags, ret->epoch);
+		ret->id = NULL;
 	}
 }

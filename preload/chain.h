@@ -27,7 +27,8 @@ struct chain_mark {
 	uint64_t hash;    /* of this frame and all further out */
 	uintptr_t sp, fp; /* the frame's registers */
 	uintptr_t at;     /* the word before the one that held this frame's address */
-	int32_t fp_at;    /* -1: it holds this fp, which lives; else 0 */
+	uint32_t id;      /* of the stack that begins here, or 0: not known */
+	int8_t fp_at;     /* -1: it holds this fp, which lives; else 0 */
 	bool fp_lives;    /* this frame or one further out uses this fp */
 };
 

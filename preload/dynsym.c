@@ -14,6 +14,8 @@ struct tables {
 	const ElfW(Sym) * symbols;
 	const ElfW(Half) * versions;
 	const uint32_t *gnu, *sysv;
+	const ElfW(Rela) * relocations, *calls;
+	size_t relocations_size, calls_size;
 	uintptr_t soname;
 	bool has_soname;
 };
@@ -44,6 +46,18 @@ static void read_tables(const struct link_map *map, struct tables *t)
 			break;
 		case DT_HASH:
 			t->sysv = address(map, d);
+			break;
+		case DT_RELA:
+			t->relocations = address(map, d);
+			break;
+		case DT_RELASZ:
+			t->relocations_size = d->d_un.d_val;
+			break;
+		case DT_JMPREL:
+			t->calls = address(map, d);
+			break;
+		case DT_PLTRELSZ:
+			t->calls_size = d->d_un.d_val;
 			break;
 		case DT_SONAME:
 			t->soname = d->d_un.d_val;
@@ -143,14 +157,46 @@ const ElfW(Sym) * dynsym_find(const struct link_map *map, const char *name)
 	return t.gnu ? find_gnu(&t, name) : t.sysv ? find_sysv(&t, name) : NULL;
 }
 
+/* Programs that export nothing: then the table does not tell where the imports end. */
+static bool is_empty(const uint32_t *gnu)
+{
+	const uint32_t *bucket = gnu + 4 + 2 * (size_t)gnu[2];
+
+	for (uint32_t i = 0; i < gnu[0]; i++)
+		if (bucket[i])
+			return false;
+	return true;
+}
+
+static uint32_t symbols_of(const ElfW(Rela) * r, size_t size)
+{
+	uint32_t n = 0;
+
+	for (const ElfW(Rela) *end = r + (r ? size / sizeof(*r) : 0); r < end; r++)
+		if (ELF64_R_SYM(r->r_info) >= n)
+			n = (uint32_t)ELF64_R_SYM(r->r_info) + 1;
+	return n;
+}
+
 /* What is imported stands before the first symbol of a GNU hash table, or anywhere among those of the old one. */
+static uint32_t imports_end(const struct tables *t)
+{
+	uint32_t n, calls;
+
+	if (!t->gnu || !is_empty(t->gnu))
+		return t->gnu ? t->gnu[1] : t->sysv ? t->sysv[1] : 0;
+	n = symbols_of(t->relocations, t->relocations_size);
+	calls = symbols_of(t->calls, t->calls_size);
+	return n > calls ? n : calls;
+}
+
 bool dynsym_imports(const struct link_map *map, const char *name)
 {
 	struct tables t;
 	uint32_t n;
 
 	read_tables(map, &t);
-	n = !t.strings || !t.symbols ? 0 : t.gnu ? t.gnu[1] : t.sysv ? t.sysv[1] : 0;
+	n = t.strings && t.symbols ? imports_end(&t) : 0;
 	for (uint32_t i = 1; i < n; i++)
 		if (t.symbols[i].st_shndx == SHN_UNDEF && is_called(&t, i, name))
 			return true;

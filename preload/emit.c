@@ -92,7 +92,6 @@ void emit_alloc(uint32_t holder, const struct live_entry *from)
 		.stack = from->stack,
 	};
 
-	add_relaxed(&attach.region.procs[holder - 1].samples, 1);
 	put(holder, &e);
 }
 
@@ -108,7 +107,6 @@ void emit_free(uint32_t holder, const struct live_entry *from, uint8_t flags)
 		.stack = from->stack,
 	};
 
-	add_relaxed(&attach.region.procs[holder - 1].frees, 1);
 	put(holder, &e);
 }
 

@@ -2,7 +2,9 @@
  *
  * Table: buckets of seven slots, one cache line of keys each.  A pointer's home bucket keeps neighbours together
  * (128 bytes of heap to a bucket), so a dense heap touches few pages of the table.  When home is full the entry
- * goes to one of REACH buckets at unrelated places, and home's `away` counts it: only then does a search go on.
+ * goes to one of REACH others: first in a page of buckets that a page of heap has for that, so that a heap of tiny
+ * blocks does not scatter over the table, at last anywhere.  Home counts how many went to the i-th: a search looks
+ * there only then.
  * No tombstones: removing clears the slot, so the table cannot decay under churn.
  *
  * A slot's key is 0 (empty), p (live) or p|1: being filled, or detached.  p|1 matches no search, so one CAS decides
@@ -22,13 +24,16 @@
 
 #define SLOTS LIVE_SLOTS
 #define REACH 8u
+#define NEAR 1u /* of them in the page for a page of heap; more of those would fill up together */
+#define PAGE_BUCKETS 16u
 #define MIN_BUCKETS 1024u
 
 struct bucket {
 	alignas(CACHE_LINE) _Atomic uintptr_t key[SLOTS]; /* P, Q, R, S */
-	_Atomic uint64_t away;                            /* entries at home here that live elsewhere */
+	_Atomic uint64_t away;                            /* entries at home here that live elsewhere: see below */
 	struct live_entry entry[SLOTS];
 };
+static_assert(REACH == sizeof(uint64_t), "a byte of `away` for each");
 static_assert(sizeof(struct bucket) == 256, "a bucket is four lines, its keys the first");
 
 /* NULL is pinned at link time: free(NULL) must not need a relocated pointer. */
@@ -80,10 +85,31 @@ static uint32_t home_of(const struct table *t, uintptr_t p)
 	return (uint32_t)(p >> 7 ^ mix(p >> 16)) & t->mask;
 }
 
-/* The i-th bucket away from home: unrelated ones, because a neighbourhood is full as a whole. */
+/* The i-th bucket away from home. */
 static uint32_t away_of(const struct table *t, uintptr_t p, uint32_t i)
 {
-	return (uint32_t)mix(p + i) & t->mask; /* blocks are 8 bytes apart or more, and REACH is 8 */
+	uint64_t own = mix(p + i); /* blocks are 8 bytes apart or more, and REACH is 8 */
+
+	if (i >= NEAR)
+		return (uint32_t)own & t->mask;
+	return ((uint32_t)mix((p >> 12) * REACH + i) & t->mask & ~(PAGE_BUCKETS - 1)) | (own & (PAGE_BUCKETS - 1));
+}
+
+/* A byte of `away` for each of them; one that got to AWAY_MANY stays: its true value is unknown. */
+#define AWAY_MANY 255u
+
+static bool is_away(const struct bucket *home, uint32_t i)
+{
+	return (load_relaxed(&home->away) >> 8 * i & AWAY_MANY) != 0;
+}
+
+static void count_away(struct bucket *home, uint32_t i, int step)
+{
+	uint64_t seen = load_relaxed(&home->away), one = 1ull << 8 * i;
+
+	while ((seen >> 8 * i & AWAY_MANY) != AWAY_MANY &&
+	       !cas_acquire(&home->away, &seen, step > 0 ? seen + one : seen - one)) /* a count: no pair */
+		;
 }
 
 static int make(struct table *to, uint64_t entries)
@@ -132,15 +158,33 @@ static uint32_t turn(struct bucket *b, uintptr_t from, uintptr_t to)
 	return SLOTS;
 }
 
-/* Turn a key within the reach of `p`, away from home. */
-static bool turn_away(const struct table *t, struct bucket *b, uintptr_t from, uintptr_t to, struct live_ref *ref)
+static bool turn_at(const struct table *t, struct bucket *b, uint32_t i, uintptr_t from, uintptr_t to,
+		    struct live_ref *ref)
 {
+	ref->try = i;
+	ref->bucket = away_of(t, ref->p, i);
+	ref->slot = turn(&b[ref->bucket], from, to);
+	return ref->slot < SLOTS;
+}
+
+static bool reserve_away(const struct table *t, struct bucket *b, struct live_ref *ref)
+{
+	struct bucket *home = &b[ref->home];
+
 	for (uint32_t i = 0; i < REACH; i++) {
-		ref->bucket = away_of(t, ref->p, i);
-		ref->slot = turn(&b[ref->bucket], from, to);
-		if (ref->slot < SLOTS)
+		count_away(home, i, 1); /* first: a search that misses it would lose the entry */
+		if (turn_at(t, b, i, 0, ref->p | 1, ref))
 			return true;
+		count_away(home, i, -1);
 	}
+	return false;
+}
+
+static bool find_away(const struct table *t, struct bucket *b, struct live_ref *ref)
+{
+	for (uint32_t i = 0; i < REACH; i++)
+		if (is_away(&b[ref->home], i) && turn_at(t, b, i, ref->p, ref->p | 1, ref))
+			return true;
 	return false;
 }
 
@@ -158,13 +202,8 @@ static bool reserve(uint32_t which, struct live_ref *ref)
 	if (UNLIKELY(load_relaxed(&t->used) == 0))
 		store_relaxed(&t->used, 1);
 	ref->slot = turn(&b[ref->home], 0, p | 1);
-	if (LIKELY(ref->slot < SLOTS))
-		return true;
-	add_relaxed(&b[ref->home].away, 1); /* first: a search that misses it would lose the entry */
-	if (turn_away(t, b, 0, p | 1, ref))
-		return true;
-	sub_relaxed(&b[ref->home].away, 1);
-	return false;
+	ref->try = REACH;
+	return LIKELY(ref->slot < SLOTS) || reserve_away(t, b, ref);
 }
 
 static struct bucket *bucket_of(const struct live_ref *ref)
@@ -215,7 +254,8 @@ static bool find(uint32_t which, struct live_ref *ref)
 	ref->table = which;
 	ref->home = ref->bucket = home_of(t, p);
 	ref->slot = turn(&b[ref->home], p, p | 1);
-	return ref->slot < SLOTS || (load_relaxed(&b[ref->home].away) != 0 && turn_away(t, b, p, p | 1, ref));
+	ref->try = REACH;
+	return ref->slot < SLOTS || (load_relaxed(&b[ref->home].away) != 0 && find_away(t, b, ref));
 }
 
 bool live_detach(const void *block, struct live_ref *ret)
@@ -239,8 +279,8 @@ void live_drop(const struct live_ref *ref)
 	struct bucket *b = bucket_of(ref);
 
 	store_release(&b->key[ref->slot], 0); /* R, pairs with S */
-	if (ref->bucket != ref->home)
-		sub_relaxed(&(b - ref->bucket + ref->home)->away, 1);
+	if (ref->try < REACH)
+		count_away(b - ref->bucket + ref->home, ref->try, -1);
 	filter_add(ref->p, -1);
 }
 

@@ -35,7 +35,7 @@ struct live_entry {
 struct live_ref {
 	struct live_entry entry;
 	uintptr_t p;
-	uint32_t table, bucket, home, slot;
+	uint32_t table, bucket, home, slot, try; /* `try`: which of the places away from home */
 };
 
 #define LIVE_FILTER_BITS 16

@@ -36,6 +36,10 @@ static struct {
 	struct known known[KNOWN_MAX];
 	char exe[PATH_SIZE]; /* the program itself: the loader calls it "" */
 	uint32_t exe_len;
+	/* Where the process started, with a slash: libraries may be loaded by relative paths.  After a chdir() the
+	 * guess may be wrong; then the build-id tells. */
+	char cwd[PATH_SIZE];
+	uint32_t cwd_len;
 } modules;
 
 /* An object as it was just found in memory. */
@@ -94,6 +98,18 @@ static const void *loaded_at(uintptr_t pc)
 	return _dl_find_object && _dl_find_object((void *)pc, &o) == 0 ? o.dlfo_link_map : NULL;
 }
 
+/* By its absolute path. */
+static bool publish(const struct found *f)
+{
+	const char *path = f->path;
+	uint32_t len = f->path_len;
+	bool relative = len && path[0] != '/' && path[0] != '[';
+
+	if (relative && len > 2 && path[0] == '.' && path[1] == '/')
+		path += 2, len -= 2;
+	return module_publish_in(modules.region, &f->info, modules.cwd, relative ? modules.cwd_len : 0, path, len);
+}
+
 /* Append to the list and to the shared table. */
 static const struct cfi_image *learn(const struct found *f)
 {
@@ -102,7 +118,7 @@ static const struct cfi_image *learn(const struct found *f)
 
 	if (load_relaxed(&modules.n) < KNOWN_MAX)
 		i = add_relaxed(&modules.n, 1);
-	if (i >= KNOWN_MAX || !module_publish(modules.region, &f->info, f->path, f->path_len))
+	if (i >= KNOWN_MAX || !publish(f))
 		add_relaxed(&modules.region->procs[0].module_full, 1);
 	if (i >= KNOWN_MAX)
 		return &unknown;
@@ -234,12 +250,19 @@ static int learn_at_start(struct dl_phdr_info *info, size_t size, void *unused)
 	return 0;
 }
 
+static uint32_t read_link(const char *link, char *to)
+{
+	long n = sys_call6(SYS_readlinkat, AT_FDCWD, (long)link, (long)to, PATH_SIZE - 1, 0, 0);
+
+	return n > 0 ? (uint32_t)n : 0;
+}
+
 void modules_init(const struct abi_region *region)
 {
-	long n = sys_call6(SYS_readlinkat, AT_FDCWD, (long)"/proc/self/exe", (long)modules.exe, sizeof(modules.exe),
-			   0, 0);
-
-	modules.exe_len = n > 0 ? (uint32_t)n : 0;
+	modules.exe_len = read_link("/proc/self/exe", modules.exe);
+	modules.cwd_len = read_link("/proc/self/cwd", modules.cwd);
+	if (modules.cwd_len > 1)
+		modules.cwd[modules.cwd_len++] = '/';
 	modules.region = region;
 	dl_iterate_phdr(learn_at_start, NULL);
 }

@@ -22,13 +22,26 @@
 
 #define PAGE 4096u
 
+/* The stack of the last walk again: no need to look it up. */
+static uint32_t id_of(const struct abi_region *r, const struct unwind_stack *w)
+{
+	uint32_t id = w->id ? *w->id : 0;
+
+	if (id)
+		return id;
+	id = stack_intern(r, w->frames, w->n, w->flags, w->epoch, w->hash);
+	if (w->id)
+		*w->id = id;
+	return id;
+}
+
 static uint32_t stack_of(const struct abi_region *r, struct abi_proc *proc, const struct unwind_start *at)
 {
 	const struct unwind_stack *w = unwind_walk(at, load_relaxed(&r->control->max_depth), sampler.id);
 	uint32_t id = 0;
 
 	if (w) {
-		id = stack_intern(r, w->frames, w->n, w->flags, w->epoch, w->hash);
+		id = id_of(r, w);
 		if (w->flags & ABI_STACK_TRUNCATED)
 			add_relaxed(&proc->truncated, 1);
 		unwind_done(w);

@@ -23,6 +23,7 @@ struct unwind_stack {
 	uint32_t epoch; /* dlclose epoch it was taken under */
 	uint64_t hash;  /* stack_hash() of the above */
 	const uint64_t *frames;
+	uint32_t *id; /* for its stack id, kept as long as it stands: 0 = not known; NULL = no place for it */
 };
 
 /* Prepare: stack bounds of the main thread, rule cache, walk slots, modules known now are published into `region`.

@@ -25,7 +25,7 @@ struct diff_request {
 
 static const struct option_desc options[] = {
 	{ "fail-over", 0, OPTION_SIZE, offsetof(struct diff_request, fail_over), "SIZE", 0, INT64_MAX,
-	  "exit with status 3 if the total grew by more than SIZE" },
+	  "exit with status 3 if the total grew by more than SIZE for certain (95 %)" },
 };
 
 static int load(struct diff_request *q, const char *source, uint32_t column, struct profile **ret, struct fault *f)
@@ -66,12 +66,14 @@ static int judge(const struct diff_request *q, const struct report_rows *t, cons
 	char grown[SIZE_TEXT_MAX], error[SIZE_TEXT_MAX], limit[SIZE_TEXT_MAX];
 	double delta = (double)total->new - (double)total->old;
 
+	bool certain = delta - total->error > (double)q->fail_over;
+
 	if (q->fail_over == UNSET || delta <= (double)q->fail_over)
 		return EXIT_OK;
-	say("%s grew by %s%s%s, more than --fail-over %s", t->type, size_text(grown, delta),
+	say("%s grew by %s%s%s, more than --fail-over %s%s", t->type, size_text(grown, delta),
 	    total->error > 0 ? " ± " : "", total->error > 0 ? size_text(error, total->error) : "",
-	    size_text(limit, (double)q->fail_over));
-	return EXIT_GREW;
+	    size_text(limit, (double)q->fail_over), certain ? "" : ", but that may be chance: no failure");
+	return certain ? EXIT_GREW : EXIT_OK;
 }
 
 static int diff(struct diff_request *q)
@@ -104,9 +106,9 @@ static int diff_run(const struct command *c, int argc, char **argv)
 	q = (struct diff_request){ .report = REPORT_REQUEST_DEFAULT, .fail_over = UNSET };
 	r = options_parse(c, argc, argv, &q, &first, &f);
 	if (!r && argc - first != 2)
-		r = fault_set(&f, -EINVAL, "diff: %s; write `heaptap diff OLD NEW`",
-			      argc - first < 2 ? "which two SOURCEs?" : "more than two SOURCEs");
-	if (!r && (q.report.sources.base.n || q.report.sources.diff_base.n))
+		r = fault_set(&f, -EINVAL, "diff: %s write `heaptap diff OLD NEW`",
+			      argc - first < 2 ? "which two SOURCEs?" : "more than two SOURCEs;");
+	if (!r && (*q.report.sources.base || *q.report.sources.diff_base))
 		r = fault_set(&f, -EINVAL, "diff: OLD is the base; leave out -base and -diff_base");
 	if (!r)
 		r = report_options_finish(c->name, argc - first, argv + first, &q.report, &f);
@@ -123,7 +125,8 @@ const struct command command_diff = {
 	.n_more = REPORT_OPTION_COUNT,
 	.notes = "Functions are matched by name, so the two may be of different runs or builds.  ~ marks changes "
 		 "within their\n"
-		 "95 % error.  Exit status 3: the total grew by more than --fail-over.\n\nexamples:\n"
+		 "95 % error.  Exit status 3: the total grew by more than --fail-over, and not by "
+		 "chance.\n\nexamples:\n"
 		 "  heaptap diff heaptap.server.4711@1 heaptap.server.4711     since the first snapshot\n"
 		 "  heaptap diff -cum -alloc_space before.pb.gz heaptap.server.4711\n"
 		 "  heaptap diff --fail-over=1M -focus=cache old.heaptap new.heaptap\n",

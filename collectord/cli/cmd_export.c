@@ -15,6 +15,7 @@
 #include "collectord/profile/encode_frame.h"
 #include "collectord/profile/json.h"
 #include "collectord/profile/pprof.h"
+#include "collectord/profile/pprof_limit.h"
 #include "collectord/profile/report.h"
 
 enum export_format {
@@ -31,7 +32,7 @@ enum export_format {
 
 struct export_options {
 	const char *file[EXPORT_FORMATS];
-	bool peak;
+	bool peak, limit;
 };
 
 /* --- formats ----------------------------------------------------------------------------------------- */
@@ -94,6 +95,9 @@ static const struct option_desc options[] = {
 	{ "csv", 0, FORMAT(CSV), "spreadsheets, data frames: one record per stack" },
 	{ "gotext", 0, FORMAT(GOTEXT), "what Go serves as /debug/pprof/heap?debug=1" },
 	{ "heapv2", 0, FORMAT(HEAPTEXT), "text for google-pprof and jeprof, which need the program too" },
+	{ "limit", 0, OPTION_FLAG, offsetof(struct export_options, limit), NULL, 0, 0,
+	  "at most 16000 stacks and, as protobuf, 4 MiB unpacked: what Pyroscope\n"
+	  "takes; the lightest become one" },
 	{ "peak", 0, OPTION_FLAG, offsetof(struct export_options, peak), NULL, 0, 0,
 	  "in-use values of the moment when most was in use" },
 };
@@ -167,6 +171,22 @@ static int export_all(const struct export_options *o, const struct profile *p, s
 	return r;
 }
 
+/* `*p` within the limits, and what that took. */
+static int apply_limit(struct profile **p, struct fault *f)
+{
+	struct profile *limited = NULL;
+	size_t merged = 0;
+	int r = pprof_limit(*p, &limited, &merged, f);
+
+	if (r)
+		return *f->text ? r : fault_set(f, r, "%s while merging stacks", strerror(-r));
+	if (merged)
+		say("the %zu lightest stacks are one now, \"%s\"", merged, PPROF_LIMIT_NAME);
+	profile_free(*p);
+	*p = limited;
+	return 0;
+}
+
 static int export_run(const struct command *c, int argc, char **argv)
 {
 	struct export_options o = { 0 };
@@ -183,14 +203,18 @@ static int export_run(const struct command *c, int argc, char **argv)
 	r = source_open_operand(c->name, argc - first, argv + first, o.peak, &p, &peak);
 	if (r)
 		return r;
-	r = export_all(&o, p, &f) ? say_fault(&f, EXIT_FAULT) : EXIT_OK;
+	if (o.limit)
+		r = apply_limit(&p, &f);
+	if (!r)
+		r = export_all(&o, p, &f);
+	r = r ? say_fault(&f, EXIT_FAULT) : EXIT_OK;
 	profile_free(p);
 	return r;
 }
 
 const struct command command_export = {
 	.name = "export",
-	.synopsis = "--FORMAT FILE [--FORMAT FILE ...] [--peak] SOURCE",
+	.synopsis = "--FORMAT FILE [--FORMAT FILE ...] [--peak] [--limit] SOURCE",
 	.summary = "write a snapshot in formats of other tools: pprof, JSON, speedscope, DHAT, CSV ...",
 	.options = options,
 	.n_options = ARRAY_SIZE(options),

@@ -44,6 +44,7 @@ static const struct option_desc options[] = {
 struct moments {
 	struct profile **profiles;
 	double *seconds;
+	char **programs; /* what was recorded: session and executable; malloc'ed */
 	size_t n;
 	bool last_is_exit;
 	char *what; /* the program, malloc'ed */
@@ -66,6 +67,8 @@ static int add_moment(struct moments *m, const char *path, struct fault *f)
 	r = profile_from_snapshot(s, CONVERT_NOW, &m->profiles[m->n], f);
 	if (!r) {
 		m->seconds[m->n] = (double)s->wall_ns / NS_PER_S;
+		if (asprintf(&m->programs[m->n], "%" PRIu64 " %s", s->session, s->exe) < 0)
+			m->programs[m->n] = NULL;
 		m->last_is_exit = s->reason == SNAPSHOT_EXIT;
 		free(m->what);
 		m->what = NULL;
@@ -86,7 +89,8 @@ static int read_moments(const char *dir, struct moments *m, struct fault *f)
 		return fault_set(f, -errno, "%s: %s", dir, strerror(errno));
 	m->profiles = calloc((size_t)n + 1, sizeof(struct profile *));
 	m->seconds = calloc((size_t)n + 1, sizeof(*m->seconds));
-	if (!m->profiles || !m->seconds)
+	m->programs = calloc((size_t)n + 1, sizeof(char *));
+	if (!m->profiles || !m->seconds || !m->programs)
 		r = fault_set(f, -ENOMEM, "out of memory");
 	for (int i = 0; i < n; i++) {
 		char *path = NULL;
@@ -108,18 +112,46 @@ static int read_moments(const char *dir, struct moments *m, struct fault *f)
 
 static void free_moments(struct moments *m)
 {
-	for (size_t i = 0; i < m->n; i++)
+	for (size_t i = 0; i < m->n; i++) {
 		profile_free(m->profiles[i]);
+		free(m->programs[i]);
+	}
 	free(m->profiles);
 	free(m->seconds);
+	free(m->programs);
 	free(m->what);
+}
+
+/* A process that executed another program goes on in the same directory: only the last one's snapshots compare. */
+static void keep_last_program(const char *dir, struct moments *m)
+{
+	char *last = m->n ? m->programs[m->n - 1] : NULL;
+	size_t kept = 0, n = m->n;
+
+	for (size_t i = 0; i < n; i++) {
+		if (last && m->programs[i] && strcmp(m->programs[i], last) != 0) {
+			profile_free(m->profiles[i]);
+			free(m->programs[i]);
+			continue;
+		}
+		m->programs[kept] = m->programs[i];
+		m->profiles[kept] = m->profiles[i];
+		m->seconds[kept++] = m->seconds[i];
+	}
+	m->n = kept;
+	if (kept < n)
+		say("%s: %zu snapshot%s of what the process was before it executed %s; left out", dir, n - kept,
+		    n - kept == 1 ? "" : "s", m->what ? m->what : "this");
 }
 
 /* Rising times; the program's end is left out if there is enough without it. */
 static int choose_moments(const char *dir, struct moments *m, struct fault *f)
 {
-	if (m->last_is_exit && m->n > MOMENTS_MIN)
+	keep_last_program(dir, m);
+	if (m->last_is_exit && m->n > MOMENTS_MIN) {
 		profile_free(m->profiles[--m->n]);
+		free(m->programs[m->n]);
+	}
 	for (size_t i = 1; i < m->n; i++)
 		if (m->seconds[i] <= m->seconds[i - 1])
 			m->seconds[i] = m->seconds[i - 1] + 1e-6;
@@ -227,7 +259,7 @@ static int growth_run(const struct command *c, int argc, char **argv)
 	if (!r && argc - first > 1)
 		r = fault_set(&f, -EINVAL, "%s: more than one SOURCE; `heaptap growth --help` shows how",
 			      argv[first + 1]);
-	if (!r && (q.report.sources.base.n || q.report.sources.diff_base.n || q.report.sources.peak))
+	if (!r && (*q.report.sources.base || *q.report.sources.diff_base || q.report.sources.peak))
 		r = fault_set(&f, -EINVAL,
 			      "growth: looks at all snapshots of a run; leave out -base, -diff_base and -peak");
 	if (!r)
@@ -243,13 +275,13 @@ const struct command command_growth = {
 	.n_options = ARRAY_SIZE(options),
 	.more = report_option_table,
 	.n_more = REPORT_OPTION_COUNT,
-	.notes = "leak: grew, and the second half of the time brought a quarter of it or more; plateau: it brought "
-		 "less;\n"
-		 "spike: was twice as high as it began and ended.  ± is the 95 % error; the slope is that of the "
-		 "second\n"
-		 "half; age is the mean age of what is in use at the end.\n\nexamples:\n"
-		 "  heaptap growth heaptap.server.4711\n"
-		 "  heaptap growth -nodecount=5 -focus=cache heaptap.server.4711\n"
-		 "  heaptap growth --suppressions=lsan.supp heaptap.server.4711\n",
+	.notes =
+		"leak: grew in several steps, and the second half of the time brought a quarter of it or more;\n"
+		"plateau: grew otherwise; spike: was twice as high as it began and ended.  ± is the 95 % error; "
+		"the\n"
+		"slope is that of the second half; age is the mean age of what is in use at the end.\n\nexamples:\n"
+		"  heaptap growth heaptap.server.4711\n"
+		"  heaptap growth -nodecount=5 -focus=cache heaptap.server.4711\n"
+		"  heaptap growth --suppressions=lsan.supp heaptap.server.4711\n",
 	.run = growth_run,
 };

@@ -20,7 +20,7 @@ struct pprof_request {
 	const char *regex[SHELL_COMMANDS]; /* of those that take one */
 	const char *http, *add_comment;
 	bool no_browser;
-	const char *unused;
+	const char *program, *buildid, *unused;
 	int64_t unused_number;
 };
 
@@ -56,15 +56,15 @@ static const struct option_desc options[] = {
 	PLAIN(SHELL_PROTO, "proto", "report: the profile, filtered, as protobuf"),
 	PLAIN(SHELL_COMMENTS, "comments", "report: the profile's comments"),
 	PLAIN(SHELL_FOLDED, "folded", "report: one line per stack, for flame graphs"),
-	PLAIN(SHELL_CALLGRIND, "callgrind", NULL),
+	PLAIN(SHELL_CALLGRIND, "callgrind", "report: the call graph for kcachegrind; -kcachegrind shows it"),
 	REGEX(SHELL_DISASM, "disasm", NULL),
 	PLAIN(SHELL_KCACHEGRIND, "kcachegrind", NULL),
-	PLAIN(SHELL_TOPPROTO, "topproto", NULL),
+	PLAIN(SHELL_TOPPROTO, "topproto", "report: the rows of top as protobuf"),
 	REGEX(SHELL_WEBLIST, "weblist", NULL),
 	{ "add_comment", 0, OPTION_WORDS, AT(add_comment), "TEXT", 0, 0, "a comment to add to the profile" },
 	{ "http", 0, OPTION_WORDS, AT(http), "ADDR", 0, 0, NULL },
 	{ "no_browser", 0, OPTION_FLAG, AT(no_browser), NULL, 0, 0, NULL },
-	{ "buildid", 0, OPTION_WORDS, AT(unused), "ID", 0, 0, NULL },
+	{ "buildid", 0, OPTION_WORDS, AT(buildid), "ID", 0, 0, NULL },
 	{ "tools", 0, OPTION_WORDS, AT(unused), "PATH", 0, 0, NULL },
 	{ "seconds", 0, OPTION_NUMBER, AT(unused_number), "N", INT64_MIN, INT64_MAX, NULL },
 	{ "timeout", 0, OPTION_NUMBER, AT(unused_number), "N", INT64_MIN, INT64_MAX, NULL },
@@ -90,18 +90,36 @@ static int choose_command(const struct pprof_request *q, const struct shell_comm
 	return 0;
 }
 
-/* pprof lets the program, or its build id, stand before the profiles.  Names were read when the profile was made.
- */
+/* pprof lets the program, or its build id, stand before the profiles. */
 static bool is_program(const char *word)
 {
 	char head[SELFMAG] = "";
 	int fd = open(word, O_RDONLY | O_CLOEXEC);
 	bool is = fd >= 0 && read(fd, head, sizeof(head)) == SELFMAG && !memcmp(head, ELFMAG, SELFMAG);
 
-	if (fd < 0)
-		return *word && !word[strspn(word, "0123456789abcdefABCDEF")] && strlen(word) >= 8;
-	close(fd);
+	if (fd >= 0)
+		close(fd);
 	return is;
+}
+
+static bool take_program(struct pprof_request *q, const char *word)
+{
+	if (is_program(word))
+		q->program = word;
+	else if ((!q->buildid || !*q->buildid) && !word[strspn(word, "0123456789abcdefABCDEF")])
+		q->buildid = word;
+	else
+		return false;
+	return true;
+}
+
+/* It says what the first mapping is; names were read when the profile was made. */
+static void name_program(struct profile *p, const struct pprof_request *q)
+{
+	if (p->n_mappings && q->program)
+		p->mappings[0].file = q->program;
+	if (p->n_mappings && q->buildid && *q->buildid)
+		p->mappings[0].build_id = q->buildid;
 }
 
 static int add_comment(struct profile *p, const char *text)
@@ -133,6 +151,8 @@ static int serve(struct pprof_request *q, const struct shell_command *c, const c
 		r = report_make_temporary(s.p, &f);
 	if (!r && !s.p->n_sample_types)
 		r = fault_set(&f, -EINVAL, "profile has no samples");
+	if (!r)
+		name_program(s.p, q);
 	s.settings = q->report;
 	s.settings.report.symbol = regex;
 	if (!r && c)
@@ -154,13 +174,13 @@ static int pprof_run(const struct command *c, int argc, char **argv)
 
 	q = (struct pprof_request){ .report = REPORT_REQUEST_DEFAULT };
 	r = options_parse(c, argc, argv, &q, &first, &f);
-	if (!r && argc - first > 1 && is_program(argv[first]))
+	if (!r && argc - first > 1 && take_program(&q, argv[first]))
 		first++;
 	if (!r && q.http)
-		r = fault_set(&f, -EINVAL,
-			      "-http: heaptap's pages are served by its collector; start one with `heaptap run "
-			      "--http`, or "
-			      "leave out -http");
+		r = fault_set(
+			&f, -EINVAL,
+			"-http: there is no web page here; leave it out for the shell (`web` shows the graph), "
+			"or export --pprof and use `go tool pprof -http`");
 	if (!r && q.no_browser)
 		r = fault_set(&f, -EINVAL, "-no_browser only makes sense with -http");
 	if (!r)

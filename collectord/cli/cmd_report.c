@@ -33,7 +33,7 @@ static void hint_at_more(const struct profile *p, const struct report_request *q
 	char others[1024];
 	size_t type = 0;
 
-	if (q->sources.sources.n != 1 || q->sources.base.n || q->sources.diff_base.n || !peak->is_snapshot ||
+	if (q->sources.sources.n != 1 || *q->sources.base || *q->sources.diff_base || !peak->is_snapshot ||
 	    report_sample_type(p, q->report.sample_index, &type, NULL) ||
 	    (p->n_samples && has_any(p, p->sample_types[type].type)))
 		return;
@@ -120,7 +120,8 @@ static int report(struct report_request *q)
 	r = print_to_memory(p, q, &text, &len);
 	if (!r)
 		r = deliver(q, text, len);
-	if (!r)
+	if (!r && !q->temporary && !q->lifetime && !q->sizes && q->report.kind != REPORT_TAGS &&
+	    q->report.kind != REPORT_COMMENTS)
 		hint_at_more(p, q, &peak);
 	free(text);
 	profile_free(p);

@@ -18,13 +18,16 @@ static const struct option_desc options[] = {
 	{ "no-follow", 0, OPTION_FLAG, AT(no_follow), NULL, 0, 0,
 	  "record the first process only, not what it forks or starts" },
 	{ "on-full", 0, OPTION_TEXT, AT(on_full), "spill|wait", 0, 0,
-	  "the collector lags: spill = totals go on, the moments are lost\n(the default); wait = slow the program down, within bounds" },
+	  "the collector lags: spill = totals go on, the moments are lost\n(the default); wait = slow the program "
+	  "down, within bounds" },
 	{ "depth", 0, OPTION_NUMBER, AT(depth), "N", 1, ABI_MAX_DEPTH, "frames kept per stack (127)" },
 };
 
 static int run_run(const struct command *c, int argc, char **argv)
 {
-	struct run_options o = { .rate = 512 << 10, .interval_s = 10, .depth = ABI_DEFAULT_DEPTH, .output = ".", .on_full = "spill" };
+	struct run_options o = {
+		.rate = 512 << 10, .interval_s = 10, .depth = ABI_DEFAULT_DEPTH, .output = ".", .on_full = "spill"
+	};
 	struct fault f = { "" };
 	int first, parsed = options_parse(c, argc, argv, &o, &first, &f);
 
@@ -49,16 +52,16 @@ const struct command command_run = {
 	.options = options,
 	.n_options = ARRAY_SIZE(options),
 	.stops_at_operand = true,
-	.notes =
-		"The program's output, exit status and signals are its own.  SIGUSR1 to heaptap: a snapshot now.\n"
-		"Its children are recorded too, each in a subdirectory of its own, from their first sample on; what "
-		"outlives\n"
-		"the program, until it ends.  HEAPTAP_LIB in the environment names the libheaptap.so to use.\n"
-		"Signals sent to heaptap go on to the program.\n"
-		"\n"
-		"examples:\n"
-		"  heaptap run -- python3 script.py\n"
-		"  heaptap run -r 64K -i 60 -o /var/tmp -- ./server --port 8080\n"
-		"  heaptap run -r 1 -- sqlite3 :memory: < load.sql\n",
+	.notes = "The program's output, exit status and signals are its own.  SIGUSR1 to heaptap: a snapshot now.\n"
+		 "Its children are recorded too, each in a subdirectory of its own, from their first sample on; "
+		 "what "
+		 "outlives\n"
+		 "the program, until it ends.  HEAPTAP_LIB in the environment names the libheaptap.so to use.\n"
+		 "Signals sent to heaptap go on to the program.\n"
+		 "\n"
+		 "examples:\n"
+		 "  heaptap run -- python3 script.py\n"
+		 "  heaptap run -r 64K -i 60 -o /var/tmp -- ./server --port 8080\n"
+		 "  heaptap run -r 1 -- sqlite3 :memory: < load.sql\n",
 	.run = run_run,
 };

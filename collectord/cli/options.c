@@ -82,10 +82,14 @@ static int set_number(const struct option_desc *o, const char *text, int64_t *re
 
 	errno = 0;
 	v = strtoll(text, &end, 10);
-	if (isspace((unsigned char)*text) || end == text || *end || errno || v < o->min || v > o->max)
+	if (isspace((unsigned char)*text) || end == text || *end || errno || v < o->min || v > o->max) {
+		if (o->min == INT64_MIN)
+			return fault_set(f, -EINVAL, "--%s %s: not a whole number; write one like 20", o->name,
+					 text);
 		return fault_set(f, -EINVAL,
 				 "--%s %s: not a number in range; choose one from %" PRId64 " to %" PRId64, o->name,
 				 text, o->min, o->max);
+	}
 	*ret = v;
 	return 0;
 }
@@ -135,20 +139,6 @@ static int set_real(const struct option_desc *o, const char *text, double *ret, 
 	return 0;
 }
 
-static int add_to_list(const struct option_desc *o, const char *text, char *list, struct fault *f)
-{
-	size_t n, room = (size_t)o->min;
-
-	memcpy(&n, list + room * sizeof(text), sizeof(n));
-	if (!*text)
-		return 0;
-	if (n == room)
-		return fault_set(f, -EINVAL, "--%s %s: more than %zu of them; leave some out", o->name, text, room);
-	memcpy(list + n++ * sizeof(text), &text, sizeof(text));
-	memcpy(list + room * sizeof(text), &n, sizeof(n));
-	return 0;
-}
-
 static int set_choice(const struct option_desc *o, const char *text, int *ret, struct fault *f)
 {
 	bool chosen = false;
@@ -176,8 +166,6 @@ static int set_value(const struct option_desc *o, const char *text, char *values
 	case OPTION_WORDS:
 		*(const char **)at = text;
 		return 0;
-	case OPTION_LIST:
-		return add_to_list(o, text, at, f);
 	case OPTION_REAL:
 		return set_real(o, text, at, f);
 	case OPTION_NUMBER:

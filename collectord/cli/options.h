@@ -19,7 +19,6 @@ enum option_kind {
 	OPTION_REAL,   /* double */
 	OPTION_TEXT,   /* const char *, not empty */
 	OPTION_WORDS,  /* const char *, may be empty */
-	OPTION_LIST,   /* struct { const char *at[min]; size_t n; }: may be given `min` times, empty ones do not count */
 };
 
 struct option_desc {
@@ -46,7 +45,8 @@ struct command {
 };
 
 extern const struct command command_run, command_top, command_text, command_tree, command_peek, command_traces,
-	command_tags, command_list, command_dot, command_svg, command_raw, command_comments, command_folded, command_export, command_pprof, command_diff, command_growth, command_ps, command_set, command_snapshot;
+	command_tags, command_list, command_dot, command_svg, command_raw, command_comments, command_folded,
+	command_export, command_pprof, command_diff, command_growth, command_ps, command_set, command_snapshot;
 
 #define OPTIONS_HELP 1 /* --help was asked for and printed on stdout */
 

@@ -54,9 +54,8 @@ const struct option_desc report_option_table[REPORT_OPTION_COUNT] = {
 	WORDS("taghide", report.taghide, "REGEX", "without labels with such a key"),
 	WORDS("tagroot", report.tagroot, "KEYS", "values of these labels become callers of everything"),
 	WORDS("tagleaf", report.tagleaf, "KEYS", "values of these labels become callees of everything"),
-	{ "base", 0, OPTION_LIST, AT(sources.base), "SOURCE", SOURCES_MAX, 0, "subtract this profile" },
-	{ "diff_base", 0, OPTION_LIST, AT(sources.diff_base), "SOURCE", SOURCES_MAX, 0,
-	  "the same; shares are of its total" },
+	WORDS("base", sources.base, "SOURCE", "subtract this profile"),
+	WORDS("diff_base", sources.diff_base, "SOURCE", "the same; shares are of its total"),
 	FLAG("normalize", sources.normalize, "scale to the base's total first"),
 	FLAG("drop_negative", report.drop_negative, "hide functions whose value is negative"),
 	WORDS("unit", report.unit, "UNIT", "print numbers in this unit"),
@@ -69,10 +68,12 @@ const struct option_desc report_option_table[REPORT_OPTION_COUNT] = {
 	WORDS("output", output, "FILE", "write to FILE"),
 	WORDS("symbolize", symbolize, "HOW", "none: names of foreign profiles as they are"),
 	FLAG("error", report.error, "top: how sure each number is, the 95 % interval (not one of pprof's)"),
-	FLAG("temporary", temporary, "what was freed before its thread allocated again (not pprof's, like the next)"),
+	FLAG("temporary", temporary,
+	     "what was freed before its thread allocated again (not pprof's, like the next)"),
 	FLAG("lifetime", lifetime, "top: how long freed objects lived, how old the others are"),
 	FLAG("sizes", sizes, "top: how large objects are"),
-	FLAG("by_process", sources.by_process, "several SOURCEs: their processes as outermost callers (threads are\nnot recorded)"),
+	FLAG("by_process", sources.by_process,
+	     "several SOURCEs: their processes as outermost callers (threads are\nnot recorded)"),
 	FLAG("upstream", report.upstream, "as newer pprof prints it, where that differs from Go 1.19"),
 	FLAG("total_delay", shortcut[0], NULL),
 	FLAG("mean_delay", shortcut[1], NULL),
@@ -117,6 +118,20 @@ static void choose_type(struct report_request *q)
 			q->report.sample_index = shortcuts[i].type;
 	}
 	q->report.mean |= q->shortcut[1];
+}
+
+/* At the peak, in use: what was allocated until then is not known. */
+static int check_peak(const struct report_request *q, struct fault *f)
+{
+	static const char *const without[] = { "alloc_space", "alloc_objects", "0", "1" };
+
+	for (size_t i = 0; q->sources.peak && i < ARRAY_SIZE(without); i++)
+		if (!strcmp(q->report.sample_index, without[i]))
+			return fault_set(f, -EINVAL,
+					 "-peak shows what was in use, not what was allocated; leave out -peak or "
+					 "-%s%s",
+					 i < 2 ? "" : "sample_index=", without[i]);
+	return 0;
 }
 
 static int choose_granularity(struct report_request *q, struct fault *f)
@@ -202,7 +217,7 @@ int report_options_finish(const char *command, int n, char **operands, struct re
 	if (q->sources.by_process)
 		q->report.tagroot = SOURCE_PROCESS_LABEL;
 	choose_type(q);
-	return 0;
+	return check_peak(q, f);
 }
 
 int report_options_parse(const struct command *c, int argc, char **argv, struct report_request *q, struct fault *f)

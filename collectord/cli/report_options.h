@@ -23,9 +23,10 @@ struct report_request {
 	bool temporary, lifetime, sizes;
 };
 
-#define REPORT_REQUEST_DEFAULT                                                        \
-	{                                                                             \
-		.report = REPORT_OPTIONS_DEFAULT, .output = "", .symbolize = "", \
+#define REPORT_REQUEST_DEFAULT                                                                              \
+	{                                                                                                   \
+		.report = REPORT_OPTIONS_DEFAULT, .sources = { .base = "", .diff_base = "" }, .output = "", \
+		.symbolize = "",                                                                            \
 	}
 
 #define REPORT_OPTION_COUNT 56

@@ -107,6 +107,7 @@ struct run_session {
 	char front[48]; /* basename of the library whose malloc is in front of the shim's; "" if none */
 	char last[96];  /* newest snapshot, below the run's directory; "" if none */
 	bool done;      /* drained and saved */
+	bool rate_changed;
 	uint64_t elapsed_ns;
 	struct snapshot_values total;
 	struct snapshot_audit audit;

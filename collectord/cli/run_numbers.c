@@ -95,7 +95,10 @@ static void say_audit(const struct run_session *m)
 	if (a->truncated)
 		snprintf(truncated, sizeof(truncated), ", %llu stack%s incomplete",
 			 (unsigned long long)a->truncated, a->truncated == 1 ? "" : "s");
-	if (m->rate == 1)
+	if (m->rate_changed)
+		say("%llu sample%s at rates that changed meanwhile, %s at the end; %llu lost%s", samples, plural,
+		    m->rate ? size_text(rate, m->rate) : "off", lost, truncated);
+	else if (m->rate == 1)
 		say("%llu allocation%s recorded, every one; %llu lost%s", samples, plural, lost, truncated);
 	else
 		say("%llu sample%s at %s, %llu lost%s", samples, plural, size_text(rate, m->rate), lost, truncated);
@@ -111,7 +114,7 @@ void numbers_say(const struct run_end *e, const struct run_session *m, const str
 	char ran[SIZE_TEXT_MAX], rate[SIZE_TEXT_MAX], when[SIZE_TEXT_MAX], peak_when[SIZE_TEXT_MAX + 8] = "",
 												     end[64];
 
-	if (m->rate > 1 && !m->audit.samples) {
+	if (m->rate > 1 && !m->rate_changed && !m->audit.samples) {
 		say("%s (pid %d) ran %s%s; it allocated too little for one sample at %s; use -r 1 for every "
 		    "allocation",
 		    main_name(e, m), (int)e->pid, time_text(ran, e->ran_ns), ending(e->status, end, sizeof(end)),

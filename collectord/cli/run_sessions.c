@@ -61,6 +61,7 @@ void sessions_note(struct run_sessions *s, enum session_change what, const struc
 		dirs_sanitize(v->allocator, r->front, sizeof(r->front));
 	r->status = v->status;
 	r->rate = v->rate;
+	r->rate_changed = v->rate_changed;
 	r->snapshots = v->snapshots;
 	r->elapsed_ns = v->elapsed_ns;
 	r->total = v->total;

@@ -15,8 +15,8 @@
 #define SEEN_INSTEAD(what) "Not in heaptap: " what
 
 const struct shell_command shell_commands[SHELL_COMMANDS] = {
-	[SHELL_CALLGRIND] = { "callgrind", 0, SHELL_ABSENT, "", false,
-			      SEEN_INSTEAD("write a profile with `proto` for other tools") },
+	[SHELL_CALLGRIND] = { "callgrind", REPORT_CALLGRIND, SHELL_BINARY, "callgraph.out", false,
+			      "The call graph in callgrind's format, for kcachegrind" },
 	[SHELL_COMMENTS] = { "comments", REPORT_COMMENTS, SHELL_REPORT, "", false, "The profile's comments" },
 	[SHELL_DISASM] = { "disasm", 0, SHELL_ABSENT, "", true,
 			   SEEN_INSTEAD("use `list REGEX`, or `top` with granularity=addresses") },
@@ -27,8 +27,8 @@ const struct shell_command shell_commands[SHELL_COMMANDS] = {
 			   "One line per stack, for flame graphs (not one of pprof's)" },
 	[SHELL_GIF] = { "gif", REPORT_DOT, SHELL_DRAWN, "gif", false, "The call graph as a GIF picture" },
 	[SHELL_GV] = { "gv", REPORT_DOT, SHELL_VIEWED, "ps", false, "Show the call graph in gv" },
-	[SHELL_KCACHEGRIND] = { "kcachegrind", 0, SHELL_ABSENT, "", false,
-				SEEN_INSTEAD("use `web`, or `proto` for other tools") },
+	[SHELL_KCACHEGRIND] = { "kcachegrind", REPORT_CALLGRIND, SHELL_VIEWED, "grind", false,
+				"Show the call graph in kcachegrind" },
 	[SHELL_LIST] = { "list", REPORT_LIST, SHELL_REPORT, "", true,
 			 "Source lines of matching functions, with what each accounts for" },
 	[SHELL_PDF] = { "pdf", REPORT_DOT, SHELL_DRAWN, "pdf", false, "The call graph as PDF" },
@@ -44,7 +44,8 @@ const struct shell_command shell_commands[SHELL_COMMANDS] = {
 			 "Labels, and what each of their values accounts for" },
 	[SHELL_TEXT] = { "text", REPORT_TOP, SHELL_REPORT, "", false, "The functions that account for most" },
 	[SHELL_TOP] = { "top", REPORT_TOP, SHELL_REPORT, "", false, "The functions that account for most" },
-	[SHELL_TOPPROTO] = { "topproto", 0, SHELL_ABSENT, "", false, SEEN_INSTEAD("use `proto`") },
+	[SHELL_TOPPROTO] = { "topproto", REPORT_TOPPROTO, SHELL_BINARY, "pb.gz", false,
+			     "The rows of `top` as compressed protobuf" },
 	[SHELL_TRACES] = { "traces", REPORT_TRACES, SHELL_REPORT, "", false, "Every stack" },
 	[SHELL_TREE] = { "tree", REPORT_TREE, SHELL_REPORT, "", false,
 			 "Each function with its callers and callees" },

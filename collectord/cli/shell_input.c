@@ -47,6 +47,7 @@ static const char *first_word(size_t n)
 	return shell_setting_name(n - ARRAY_SIZE(more));
 }
 
+/* A setting comes with its "=", everything else with a blank behind it. */
 static char *next_first_word(const char *text, int state)
 {
 	static size_t at;
@@ -55,9 +56,14 @@ static char *next_first_word(const char *text, int state)
 	if (!state)
 		at = 0;
 	while ((word = first_word(at))) {
+		bool is_value = shell_is_setting(word) && !shell_is_switch(word);
+		char *found = NULL;
+
 		at++;
-		if (!strncmp(word, text, strlen(text)))
-			return strdup(word);
+		if (strncmp(word, text, strlen(text)) != 0)
+			continue;
+		rl_completion_append_character = is_value ? '\0' : ' ';
+		return asprintf(&found, "%s%s", word, is_value ? "=" : "") < 0 ? NULL : found;
 	}
 	return NULL;
 }
@@ -90,6 +96,7 @@ static char **complete(const char *text, int from, int to)
 	rl_attempted_completion_over = 1; /* not names of files */
 	if ((size_t)from <= begin || is_help)
 		return rl_completion_matches(text, next_first_word);
+	rl_completion_append_character = ' ';
 	return rl_completion_matches(text, next_function);
 }
 
@@ -173,12 +180,8 @@ static void run_terminal(struct shell *s)
 	}
 	if (stay)
 		fputc('\n', stderr);
-	if (file) {
-		mode_t mask = umask(077);
-
-		write_history(file);
-		umask(mask);
-	}
+	if (file)
+		write_history(file); /* for the user alone: libedit sees to that */
 	free(last);
 	free(file);
 }

@@ -117,6 +117,9 @@ static bool start_viewer(const char *name, const char *file, pid_t *ret)
 
 static int fault_no_viewer(const char *name, const char *format, struct fault *f)
 {
+	if (!strcmp(name, "kcachegrind"))
+		return fault_set(f, -ENOENT,
+				 "kcachegrind: no such program here; `callgrind >heap.grind` writes its file");
 	if (strcmp(name, "web"))
 		return fault_set(f, -ENOENT, "%s: no such program here; `%s >heap.%s` writes the picture to a file",
 				 name, format, format);

@@ -26,7 +26,8 @@ static int load_one(const char *source, bool peak, struct profile **ret, struct 
 	return r;
 }
 
-/* "server (4711)": the outermost caller of everything in this profile.  A profile of other tools has its own name. */
+/* "server (4711)": the outermost caller of everything in this profile.  A profile of other tools has its own name.
+ */
 static int label_process(struct profile *p, const char *source)
 {
 	const char *exe = p->origin ? p->origin->exe : source, *slash = strrchr(exe, '/');
@@ -41,8 +42,8 @@ static int label_process(struct profile *p, const char *source)
 }
 
 /* All of a list as one.  What cannot be read is named and left out, as long as something is left. */
-static int load_list(const struct source_list *list, bool by_process, bool peak, struct profile **ret, struct source_peak *ret_peak,
-		     struct fault *f)
+static int load_list(const struct source_list *list, bool by_process, bool peak, struct profile **ret,
+		     struct source_peak *ret_peak, struct fault *f)
 {
 	struct profile **all = calloc(list->n + 1, sizeof(*all));
 	struct source_peak one = { 0 };
@@ -75,15 +76,20 @@ static int load_list(const struct source_list *list, bool by_process, bool peak,
 	return r;
 }
 
+static bool is_given(const char *source)
+{
+	return source && *source;
+}
+
 static int subtract(const struct source_request *q, struct profile **p, struct fault *f)
 {
-	const struct source_list *list = q->base.n ? &q->base : &q->diff_base;
+	const struct source_list list = { { is_given(q->base) ? q->base : q->diff_base }, 1 };
 	struct profile *base = NULL, *merged = NULL;
 	struct source_peak peak;
 	double *minus = NULL;
-	int r = load_list(list, q->by_process, q->peak, &base, &peak, f);
+	int r = load_list(&list, q->by_process, q->peak, &base, &peak, f);
 
-	if (!r && list == &q->diff_base)
+	if (!r && is_given(q->diff_base))
 		r = profile_label_base(base);
 	if (!r && q->normalize)
 		r = profile_normalize(*p, base, f);
@@ -110,14 +116,15 @@ int source_read_all(const struct source_request *q, struct profile **ret, struct
 		    struct fault *f)
 {
 	struct profile *p = NULL;
+	bool compares = is_given(q->base) || is_given(q->diff_base);
 	int r;
 
-	if (q->base.n && q->diff_base.n)
+	if (is_given(q->base) && is_given(q->diff_base))
 		return fault_set(f, -EINVAL, "-base and -diff_base flags cannot both be specified");
-	if (q->normalize && !q->base.n && !q->diff_base.n)
+	if (q->normalize && !compares)
 		return fault_set(f, -EINVAL, "must have base profile to normalize by");
 	r = load_list(&q->sources, q->by_process, q->peak, &p, ret_peak, f);
-	if (!r && (q->base.n || q->diff_base.n))
+	if (!r && compares)
 		r = subtract(q, &p, f);
 	if (!r)
 		r = profile_finish_names(p, q->demangle);

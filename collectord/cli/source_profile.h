@@ -13,11 +13,12 @@ struct source_list {
 };
 
 struct source_request {
-	struct source_list sources, base, diff_base;
-	bool normalize; /* the sources' sums are made those of the base */
-	bool peak;      /* in-use values of the moment when most was in use */
+	struct source_list sources;
+	const char *base, *diff_base; /* "": none.  Of several -base pprof takes the last */
+	bool normalize;               /* the sources' sums are made those of the base */
+	bool peak;                    /* in-use values of the moment when most was in use */
 	bool by_process; /* samples are labelled with the process, which becomes the outermost caller */
-	bool demangle;  /* linker names that profiles of other tools were left with */
+	bool demangle;   /* linker names that profiles of other tools were left with */
 };
 
 /* Read, merge and compare as `go tool pprof` does.  *ret_peak is that of the first source.  0 or -errno with a

@@ -27,6 +27,7 @@ struct session_view {
 	uint32_t status;                       /* enum hello_status; not HELLO_ACTIVE: nothing is recorded */
 	bool ended;
 	uint32_t rate;      /* T now; 0 = dormant */
+	bool rate_changed;  /* it was another one before */
 	uint32_t max_depth; /* now */
 	uint64_t elapsed_ns;
 	struct snapshot_values total; /* books so far; fixed point */

@@ -25,6 +25,7 @@ void collector_change(struct collector *c, uint64_t session, uint32_t rate, uint
 
 	if (!s)
 		return;
+	s->rate_changed |= rate != s->rate;
 	s->rate = rate;
 	s->max_depth = max_depth;
 	store_relaxed(&s->region.map.control->rate, rate);

@@ -1,6 +1,7 @@
 /* collectord/live/control.c - connections of people who ask: who they are, their answers' way out; see control.h.
  *
- * An asker lives until its answer is sent, its end hangs up, or a deadline passes.  Records are queued whole and
+ * An asker lives until its answer is sent, its end hangs up, or a deadline passes.  Answers are worked out one
+ * after another, users in turn, with pauses in which the loop is there for others; records are queued whole and
  * sent as the socket takes them. */
 #include "collectord/live/control_impl.h"
 
@@ -11,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #define MAX_ASKERS 64u
@@ -18,6 +20,7 @@
 #define READ_MS 5000      /* for the reader to take a whole answer */
 #define AWAIT_MS 60000    /* for snapshots to be on disk */
 #define MAX_GROUPS 65536u /* the kernel's NGROUPS_MAX */
+#define PAUSE_FACTOR 4u   /* times the processor time an answer took, before the next one is begun */
 
 static void asker_free(struct asker *a)
 {
@@ -195,6 +198,51 @@ static struct asker *asker_new(struct control *k, struct peer *peer)
 	return a;
 }
 
+static uint64_t clock_of(clockid_t id)
+{
+	struct timespec ts;
+
+	clock_gettime(id, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+/* Not the user who was answered last, if another one waits. */
+static struct asker *next_in_turn(const struct control *k)
+{
+	struct asker *a, *first = NULL;
+
+	TAILQ_FOREACH(a, &k->askers, link)
+	{
+		if (!a->is_waiting)
+			continue;
+		if (a->uid != k->last_uid)
+			return a;
+		first = first ? first : a;
+	}
+	return first;
+}
+
+/* Answer who is next if it is time, and see to it that the one after it gets its turn. */
+static void on_turn(void *arg)
+{
+	struct control *k = arg;
+	struct asker *a = next_in_turn(k);
+	uint64_t now = clock_of(CLOCK_MONOTONIC), began;
+
+	if (a && now >= k->next_turn_ns) {
+		a->is_waiting = false;
+		k->last_uid = a->uid;
+		began = clock_of(CLOCK_THREAD_CPUTIME_ID);
+		control_answer(a, &a->request);
+		k->next_turn_ns = now + PAUSE_FACTOR * (clock_of(CLOCK_THREAD_CPUTIME_ID) - began);
+		push(a);
+		a = next_in_turn(k);
+	}
+	if (a)
+		loop_timer_set(k->turn,
+			       now < k->next_turn_ns ? (int64_t)((k->next_turn_ns - now) / 1000000) + 1 : 0);
+}
+
 void control_ask(struct control *k, struct peer *peer, const struct control_request *msg, size_t len)
 {
 	struct asker *a = asker_new(k, peer);
@@ -209,8 +257,10 @@ void control_ask(struct control *k, struct peer *peer, const struct control_requ
 	else if (is_crowded(k, a->uid))
 		asker_end(a, EBUSY, "too many questions at once: try again");
 	else
-		control_answer(a, msg);
+		a->is_waiting = true;
+	a->request = *msg;
 	push(a);
+	on_turn(k);
 }
 
 /* --- the control --------------------------------------------------------------------------------------------- */
@@ -224,6 +274,11 @@ int control_new(struct loop *loop, struct collector *c, const struct collector_c
 	k->loop = loop;
 	k->collector = c;
 	k->config = config;
+	k->turn = loop_timer_new(loop, on_turn, k);
+	if (!k->turn) {
+		free(k);
+		return -ENOMEM;
+	}
 	TAILQ_INIT(&k->askers);
 	*ret = k;
 	return 0;
@@ -235,6 +290,7 @@ void control_free(struct control *k)
 		return;
 	while (!TAILQ_EMPTY(&k->askers))
 		asker_free(TAILQ_FIRST(&k->askers));
+	loop_timer_free(k->turn);
 	free(k);
 }
 

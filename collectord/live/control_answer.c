@@ -115,6 +115,7 @@ static void list(struct asker *a, const struct control_request *request)
 	struct passive_list *p = &a->control->passive;
 	uint64_t now = now_ns();
 
+	collector_drain_all(a->control->collector); /* what has happened is said, not what was read last */
 	collector_each(a->control->collector, list_one, &w);
 	for (size_t i = 0; i < p->n; i++)
 		if (passive_get(p, i, now, &r.process) && may_see(a, r.process.uid) &&

@@ -23,6 +23,8 @@ struct asker {
 	int sock;
 	uint32_t uid;
 	bool sees_all;
+	struct control_request request;
+	bool is_waiting; /* for its turn to be answered */
 	struct loop_watch *watch;
 	bool is_full; /* we wait until the socket takes more; else for a hang-up */
 	struct loop_timer *deadline;
@@ -40,6 +42,9 @@ struct control {
 	const struct collector_config *config;
 	struct passive_list passive;
 	TAILQ_HEAD(, asker) askers;
+	struct loop_timer *turn; /* the next answer */
+	uint64_t next_turn_ns;   /* CLOCK_MONOTONIC: not before */
+	uint32_t last_uid;       /* who was answered last */
 };
 
 /* Queue a record.  Out of memory: the connection's answer ends with an error. */

@@ -10,6 +10,8 @@
 #include "common/stacktab.h"
 
 #define SPILL_INTERVAL_NS 50000000 /* between readings of the spill table */
+#define BUCKET_WORDS 80ull         /* a bucket and its usual histograms, in words */
+#define FULL_BOOKS 4u              /* processes of a session whose books may be as full as the region's tables */
 #define MAX_SIZE (1ull << 56)      /* weight_of()'s bound; no address space is larger */
 
 /* One lane's part of a pass: copied events [at, n), their times made rising. */
@@ -25,12 +27,39 @@ void drain_init(struct drain *d, const struct abi_region *region, int memfd, str
 	*d = (struct drain){
 		.region = region, .memfd = memfd, .scratch = scratch, .ledger_of = ledger_of, .arg = arg
 	};
+	d->max_words = FULL_BOOKS * (region->geo.stack_words + BUCKET_WORDS * region->geo.stack_slots);
 }
 
 void drain_done(struct drain *d)
 {
 	free(d->spill_seen);
 	d->spill_seen = NULL;
+}
+
+static uint64_t words_of(const struct books *b)
+{
+	return b->n_words + (b->n_buckets - 1) * BUCKET_WORDS;
+}
+
+void drain_forget(struct drain *d, const struct ledger *g)
+{
+	d->words -= words_of(&g->books);
+}
+
+/* Children that are forked cost their program nothing, their books cost us: together they are bounded, and then
+ * stacks go without names. */
+static struct bucket *add_bucket(struct drain *d, struct books *books, uint32_t stack, uint32_t n, uint64_t word)
+{
+	uint64_t before = words_of(books);
+	struct bucket *k;
+
+	if (d->words >= d->max_words) {
+		books->bucket_of[stack] = books->bucket_of[0]; /* for good: frees must find their allocs */
+		return books_find(books, 0);
+	}
+	k = books_add_stack(books, stack, d->scratch->frames, n, word);
+	d->words += words_of(books) - before;
+	return k;
 }
 
 /* The bucket for `stack`, read out of the region when it is new; NULL: the id names nothing, or this stack would
@@ -46,7 +75,7 @@ static struct bucket *bucket_for(struct drain *d, struct books *books, uint32_t 
 	n = stack_read(d->region, stack, d->scratch->frames, ABI_MAX_DEPTH, &word);
 	if (n < 0 || books->n_words + (uint64_t)n > d->region->geo.stack_words)
 		return NULL;
-	return books_add_stack(books, stack, d->scratch->frames, (uint32_t)n, word);
+	return add_bucket(d, books, stack, (uint32_t)n, word);
 }
 
 static bool is_many(const struct abi_event *e)
@@ -254,13 +283,14 @@ static void enter_spill(struct drain *d, uint32_t slot, uint64_t now_ns)
 	uint32_t proc, stack;
 	struct ledger *g = NULL;
 	struct bucket *k = NULL;
-	bool begun;
+	bool begun, moved;
 
 	if (!spill_read(d->region, slot, &proc, &stack, &now))
 		return;
+	moved = gain_of(&now, &d->spill_seen[slot], &gain);
 	if (proc < d->region->geo.procs && stack < d->region->geo.stack_slots)
-		g = d->ledger_of(d->arg, proc, &begun);
-	if (gain_of(&now, &d->spill_seen[slot], &gain)) {
+		g = d->ledger_of(d->arg, proc, moved ? &begun : NULL);
+	if (moved) {
 		k = g ? bucket_for(d, &g->books, stack) : NULL;
 		if (k) {
 			g->spilled += gain.alloc.events + gain.freed.events + gain.inherited.events;
@@ -344,8 +374,8 @@ void drain_audit(const struct drain *d, uint32_t ordinal, const struct ledger *g
 		.drained = g->drained,
 		.spilled = g->spilled,
 		.corrupt = ordinal ? 0 : d->corrupt,
-		.samples = load_relaxed(&p->samples),
-		.frees = load_relaxed(&p->frees),
+		.samples = g->books.total.allocs,
+		.frees = g->books.total.frees,
 		.untracked = load_relaxed(&p->untracked),
 		.stack_full = load_relaxed(&p->stack_full),
 		.truncated = load_relaxed(&p->truncated),

@@ -28,8 +28,8 @@ struct ledger {
 struct drain {
 	const struct abi_region *region; /* borrowed, like the next three */
 	struct drain_scratch *scratch;
-	/* The ledger of process `ordinal` (< geo.procs), or NULL: there is none.  May begin one; *ret_begun then.
-	 */
+	/* The ledger of process `ordinal` (< geo.procs), or NULL: there is none.  May begin one unless ret_begun is
+	 * NULL; *ret_begun then. */
 	struct ledger *(*ledger_of)(void *arg, uint32_t ordinal, bool *ret_begun);
 	void *arg;
 	int memfd;                     /* of the region, to skip its holes; borrowed */
@@ -38,8 +38,9 @@ struct drain {
 	uint64_t spilled_mark;         /* the processes' `spilled` when the counters were last read */
 	bool spill_settling;           /* read them once more */
 	uint64_t spill_not_before_ns;
-	uint64_t corrupt; /* for the audit */
-	bool is_broken;   /* a lane's head was impossible: nothing is drained any more */
+	uint64_t words, max_words; /* of memory in all ledgers' buckets, and when there are no more of them */
+	uint64_t corrupt;          /* for the audit */
+	bool is_broken;            /* a lane's head was impossible: nothing is drained any more */
 };
 
 struct drain_result {
@@ -61,6 +62,9 @@ int drain_all(struct drain *d, uint64_t now_ns);
 
 /* Enter all gains of all spill counters, moved or not: where totals must be right now, and at the end. */
 void drain_spill(struct drain *d, uint64_t now_ns);
+
+/* The books of a process that events went to will be gone. */
+void drain_forget(struct drain *d, const struct ledger *g);
 
 /* A process's own counters, and ours; events refused in the whole session go to ordinal 0. */
 void drain_audit(const struct drain *d, uint32_t ordinal, const struct ledger *g, struct snapshot_audit *ret);

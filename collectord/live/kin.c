@@ -171,6 +171,8 @@ int kin_find(const struct kin *k, uint32_t *ret_pid, int *ret_pidfd)
 		*ret_pid = k->pid;
 	if (r != -ESRCH)
 		return r;
+	if (k->no_search)
+		return k->is_nested ? -EAGAIN : -ESRCH;
 	snprintf(dir, sizeof(dir), "/proc/%u/task", k->parent);
 	if (k->parent && search(k, dir, ret_pid, ret_pidfd) == 0)
 		return 0;

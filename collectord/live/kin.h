@@ -2,8 +2,8 @@
  *
  * What an entry says is hostile, and a pid may be one of another pid namespace.  A process is believed to be the
  * one if it has this very region mapped; where that cannot be seen (another user's process), if it is of the
- * session's user or a child of the process named as its parent.  Reads /proc; bounded but for the number of
- * processes where a pid namespace has to be searched. */
+ * session's user or a child of the process named as its parent.  Reads /proc; a search takes as long as there are
+ * children, or where a pid namespace has to be searched processes: who asks sees to it that there are few. */
 #pragma once
 
 #include <stdbool.h>
@@ -14,6 +14,7 @@ struct kin {
 	uint32_t parent;     /* its parent as we see it, or 0 */
 	uint64_t region_ino; /* inode of the region's memfd */
 	bool is_nested;      /* look into other pid namespaces everywhere, not only below `parent` */
+	bool no_search;      /* but look at `pid` only: searches have taken too long already */
 };
 
 /* Find it.  0: *ret_pid is its pid for us and *ret_pidfd ours to close.  -ESRCH: it is dead.

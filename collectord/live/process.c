@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "collectord/live/kin.h"
@@ -14,6 +15,8 @@
 
 #define FINAL_TRIES 3u /* of the last snapshot */
 #define FINAL_RETRY_MS 1000
+#define SEARCH_WAIT 4u               /* times as long as searches took, until there are more */
+#define SEARCH_CREDIT_NS 200000000ul /* that may be owed */
 
 uint64_t process_time(const struct process *p)
 {
@@ -43,6 +46,7 @@ void process_view(const struct process *p, struct session_view *ret)
 		.allocator = s->allocator,
 		.ended = p->state != PROCESS_LIVE,
 		.rate = s->rate,
+		.rate_changed = s->rate_changed,
 		.max_depth = s->max_depth,
 		.elapsed_ns = process_time(p) - p->start_ns,
 		.snapshots = p->saver.seq,
@@ -147,13 +151,16 @@ static bool is_empty(const struct process *p)
 	return !total.allocs && !total.frees && !p->saver.seq && !p->saver.write && !p->saver.wanted;
 }
 
-void process_conclude(struct process *p)
+bool process_conclude(struct process *p)
 {
+	bool keep = !p->session->env->config->skip_empty || !is_empty(p);
+
 	p->state = PROCESS_LAST_SAVE;
-	if (p->session->env->config->skip_empty && is_empty(p))
-		gone(p);
-	else
+	if (keep)
 		saver_want(&p->saver, p->end_reason);
+	else
+		gone(p);
+	return keep;
 }
 
 /* --- the beginning ------------------------------------------------------------------------------------- */
@@ -244,6 +251,35 @@ static uint32_t said_pid(const struct process *p)
 	return info.pid;
 }
 
+/* A region may name as many processes as it likes, and the loop serves everybody: what a search cost has to be
+ * paid off by waiting. */
+static bool may_search(struct session *s)
+{
+	uint64_t now = session_time(s), passed = now - s->search_at_ns;
+
+	s->search_debt_ns -= passed < s->search_debt_ns ? passed : s->search_debt_ns;
+	s->search_at_ns = now;
+	return s->search_debt_ns < SEARCH_CREDIT_NS;
+}
+
+static uint64_t processor_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+static int find(struct process *p, const struct kin *k)
+{
+	uint64_t began = processor_ns();
+	int r = kin_find(k, &p->pid, &p->pidfd);
+
+	if (!k->no_search)
+		p->session->search_debt_ns += (processor_ns() - began) * SEARCH_WAIT;
+	return r;
+}
+
 /* Who it is.  0; -ESRCH: it is dead; another -errno: it cannot be watched. */
 static int identify(struct process *p, const struct proc_info *info)
 {
@@ -251,7 +287,7 @@ static int identify(struct process *p, const struct proc_info *info)
 	const struct process *parent = session_process(s, info->parent);
 	bool is_parent = parent && said_pid(parent) == info->parent_pid;
 	struct stat st = { .st_ino = 0 };
-	struct kin k = { .pid = info->pid, .is_nested = s->is_nested };
+	struct kin k = { .pid = info->pid, .is_nested = s->is_nested, .no_search = !may_search(s) };
 	int r;
 
 	k.parent = is_parent && parent->pidfd >= 0 ? parent->pid : 0;
@@ -259,7 +295,7 @@ static int identify(struct process *p, const struct proc_info *info)
 		k.region_ino = st.st_ino;
 	p->pid = p->said_pid = info->pid;
 	p->ppid = is_parent ? parent->pid : info->parent_pid;
-	r = kin_find(&k, &p->pid, &p->pidfd);
+	r = find(p, &k);
 	s->is_nested |= p->pid != info->pid;
 	return r;
 }

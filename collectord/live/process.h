@@ -52,8 +52,8 @@ void process_free(struct process *p); /* takes NULL and half-made ones */
 /* No more is wanted of it: the session will drain it a last time.  A second call changes nothing. */
 void process_end(struct process *p, enum snapshot_reason why);
 
-/* All it left is in its ledger: take the final snapshot, then session_forget(). */
-void process_conclude(struct process *p);
+/* All it left is in its ledger: take the final snapshot, then session_forget().  False: done, it is gone. */
+bool process_conclude(struct process *p);
 
 bool process_is_dead(const struct process *p);
 uint64_t process_time(const struct process *p); /* since the session began, until its end */

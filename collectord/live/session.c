@@ -15,6 +15,8 @@
 #define IDLE_DRAIN_MS 200u         /* nothing came at all */
 #define TARGET_FILL 25u            /* per cent of a lane, when we come */
 #define LOOK_INTERVAL_NS 500000000 /* between two looks whether anybody has the region */
+#define ADOPT_BATCH 64u            /* processes taken up in one pass: others wait for their collector, too */
+#define MAX_SAVING 64u             /* dead processes being saved at a time: each has descriptors */
 
 static uint64_t now_ns(void)
 {
@@ -90,28 +92,56 @@ static struct ledger *ledger_of(void *arg, uint32_t ordinal, bool *ret_begun)
 	struct session *s = arg;
 	struct process *p = session_process(s, ordinal);
 
-	*ret_begun = !p;
-	if (!p)
+	if (ret_begun)
+		*ret_begun = !p;
+	if (!p && ret_begun)
 		p = adopt(s, ordinal, true);
 	return p ? &p->ledger : NULL;
 }
 
-/* Entries whose processes have written nothing yet, or only to spill counters. */
-static void adopt_all(struct session *s)
+/* Entries whose processes have written nothing yet, or only to spill counters.  True: there are more of them. */
+static bool adopt_some(struct session *s)
 {
 	const struct abi_region *r = &s->region.map;
 	uint32_t claims = load_relaxed(&r->cursors->procs), n = claims < r->geo.procs ? claims : r->geo.procs;
+	uint32_t adopted = 0;
 
 	if (claims == s->claims_seen && !s->claims_open)
-		return;
+		return false;
 	s->claims_seen = claims;
 	s->claims_open = false;
-	for (uint32_t i = 1; i < n; i++) {
+	for (uint32_t i = 1; i < n && adopted < ADOPT_BATCH; i++) {
 		if (load_relaxed(&r->procs[i].state) == ABI_PROC_CLAIMED)
 			s->claims_open = true;
 		else if (!s->by_ordinal[i])
-			adopt(s, i, false);
+			adopted += adopt(s, i, false) != NULL;
 	}
+	s->claims_open |= adopted == ADOPT_BATCH;
+	return adopted == ADOPT_BATCH;
+}
+
+static void adopt_all(struct session *s)
+{
+	for (uint32_t i = 0; i <= s->region.map.geo.procs / ADOPT_BATCH && adopt_some(s); i++)
+		;
+}
+
+static uint32_t count_state(const struct session *s, enum process_state state)
+{
+	const struct process *p;
+	uint32_t n = 0;
+
+	LIST_FOREACH(p, &s->processes, link)
+	{
+		n += p->state == state;
+	}
+	return n;
+}
+
+/* Somebody is dead, and there is room to save what is left of him. */
+static bool may_bury(const struct session *s)
+{
+	return count_state(s, PROCESS_DYING) && count_state(s, PROCESS_LAST_SAVE) < MAX_SAVING;
 }
 
 /* The dead wrote their last before we drain; the living have been told to stop, what they write from here on is not
@@ -119,6 +149,7 @@ static void adopt_all(struct session *s)
 static void bury(struct session *s)
 {
 	const struct abi_region *r = &s->region.map;
+	uint32_t saving = count_state(s, PROCESS_LAST_SAVE);
 	struct process *p, *next;
 
 	LIST_FOREACH(p, &s->processes, link)
@@ -129,7 +160,7 @@ static void bury(struct session *s)
 		lane_unlock_dead(r, p->ordinal);
 	}
 	drain_all(&s->drain, session_time(s));
-	for (p = LIST_FIRST(&s->processes); p; p = next) {
+	for (p = LIST_FIRST(&s->processes); p && saving < MAX_SAVING; p = next) {
 		next = LIST_NEXT(p, link);
 		if (p->state != PROCESS_DYING || !p->ledger.is_closing)
 			continue;
@@ -138,20 +169,8 @@ static void bury(struct session *s)
 		if (p->ordinal)
 			proc_release(r, p->ordinal);
 		p->ordinal = UINT32_MAX;
-		process_conclude(p); /* may free it */
+		saving += process_conclude(p); /* may free it */
 	}
-}
-
-static bool has_state(const struct session *s, enum process_state state)
-{
-	const struct process *p;
-
-	LIST_FOREACH(p, &s->processes, link)
-	{
-		if (p->state == state)
-			return true;
-	}
-	return false;
 }
 
 static void gone(struct session *s)
@@ -221,8 +240,10 @@ void session_look_soon(struct session *s)
 void session_forget(struct session *s, struct process *p)
 {
 	LIST_REMOVE(p, link);
+	drain_forget(&s->drain, &p->ledger);
 	process_free(p);
-	is_done(s);
+	if (!is_done(s) && may_bury(s))
+		session_look_soon(s);
 }
 
 /* --- draining ------------------------------------------------------------------------------------------ */
@@ -250,8 +271,8 @@ static void look(struct session *s, struct drain_result *res)
 	if (!s->is_over && drain_pass(&s->drain, session_time(s), res))
 		corrupt(s);
 	if (!s->is_over)
-		adopt_all(s);
-	if (has_state(s, PROCESS_DYING))
+		res->more |= adopt_some(s);
+	if (may_bury(s))
 		bury(s);
 }
 
@@ -267,7 +288,7 @@ static void on_drain(void *arg)
 		return;
 	if (!res.more)
 		s->drain_ms = next_drain_ms(s, &res);
-	loop_timer_set(s->drain_timer, res.more || has_state(s, PROCESS_DYING) ? 0 : s->drain_ms);
+	loop_timer_set(s->drain_timer, res.more || may_bury(s) ? 0 : s->drain_ms);
 }
 
 void session_drain_now(struct session *s)

@@ -31,6 +31,7 @@ struct session {
 	struct session_env *env;
 	uint64_t id, epoch_ns; /* CLOCK_MONOTONIC */
 	uint32_t uid, rate, max_depth;
+	bool rate_changed; /* collector_change() */
 	char exe[sizeof(((struct hello *)0)->exe)];
 	char cmdline[sizeof(((struct hello *)0)->cmdline)];
 	char allocator[sizeof(((struct hello *)0)->allocator)];
@@ -45,9 +46,11 @@ struct session {
 	uint32_t claims_seen;        /* entries taken, when they were last looked through */
 	bool claims_open;            /* one of them was not filled in yet */
 	bool is_nested;              /* some process has another pid than it knows of */
-	bool is_over;                /* no more events, no more processes */
-	bool is_lost;                /* our mapping of the region is: nothing can be saved any more */
-	bool is_busy;                /* in its drain callback: not to be freed */
+	uint64_t search_debt_ns;     /* for processor time taken by searches for processes, at search_at_ns */
+	uint64_t search_at_ns;
+	bool is_over; /* no more events, no more processes */
+	bool is_lost; /* our mapping of the region is: nothing can be saved any more */
+	bool is_busy; /* in its drain callback: not to be freed */
 };
 
 /* Make a session for a peer whose hello was accepted and start its timers; takes peer->pidfd over.  0 or -errno. */

@@ -64,7 +64,7 @@ static int print_number(const struct report_rows *t, const struct report_options
 static void print_change(const struct report_rows *t, const struct report_options *o, const struct change *c,
 			 const struct diff_paint *paint, FILE *out)
 {
-	bool sure = c->error < 0 || fabs((double)c->delta) > c->error;
+	bool sure = c->error < 0 || !c->delta || fabs((double)c->delta) > c->error;
 
 	print_number(t, o, c->old, false, out);
 	print_number(t, o, c->new, false, out);
@@ -119,7 +119,7 @@ int diff_print(const struct report_rows *t, const struct report_options *o, cons
 	print_head(t, o, shown, n, paint, out);
 	for (size_t i = 0; i < shown; i++) {
 		print_change(t, o, &all[i], paint, out);
-		unsure |= all[i].error >= 0 && fabs((double)all[i].delta) <= all[i].error;
+		unsure |= all[i].error >= 0 && all[i].delta && fabs((double)all[i].delta) <= all[i].error;
 	}
 	if (unsure)
 		fputs("~ is within the error: it may be nothing but luck of the samples\n", out);

@@ -117,3 +117,10 @@ const char *elf_symbols_find(const struct elf_symbols *t, uint64_t address)
 
 	return s ? t->names[s->item] : NULL;
 }
+
+uint64_t elf_symbols_start(const struct elf_symbols *t, uint64_t address)
+{
+	const struct span *s = spans_find(&t->spans, address);
+
+	return s ? s->start : 0;
+}

@@ -17,3 +17,6 @@ void elf_symbols_done(struct elf_symbols *t);
 
 /* Name of the function that covers `address`, or NULL: the nearest one before it is not an answer. */
 const char *elf_symbols_find(const struct elf_symbols *t, uint64_t address);
+
+/* Where that function begins, or 0. */
+uint64_t elf_symbols_start(const struct elf_symbols *t, uint64_t address);

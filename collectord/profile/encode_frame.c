@@ -14,7 +14,9 @@ uint32_t encode_frames(const struct profile_location *l)
 
 struct encode_frame encode_frame_at(const struct profile *p, const struct profile_location *l, uint32_t line)
 {
-	struct encode_frame ret = { .function = "", .file = "", .module = "", .address = l->address };
+	struct encode_frame ret = {
+		.function = "", .file = "", .module = "", .address = l->address, .entry = l->entry
+	};
 
 	if (l->mapping < p->n_mappings)
 		ret.module = p->mappings[l->mapping].file;

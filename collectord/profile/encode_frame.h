@@ -10,7 +10,7 @@ struct encode_frame {
 	const char *function, *file; /* "" if unknown */
 	const char *module;          /* path of the mapping, "" if none */
 	int64_t line;
-	uint64_t address;
+	uint64_t address, entry; /* entry: where the function that owns the address begins, 0 if unknown */
 	bool is_inlined;
 };
 

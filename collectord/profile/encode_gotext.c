@@ -66,6 +66,19 @@ static char *one_line(const char *text)
 	return ret;
 }
 
+/* "main+0x12", without the distance where nobody knows it. */
+static char *function_of(const struct encode_frame *frame)
+{
+	char *name = one_line(frame->function), *ret = NULL;
+
+	if (!name || !frame->entry || frame->entry > frame->address)
+		return name;
+	if (asprintf(&ret, "%s+0x%" PRIx64, name, frame->address - frame->entry) < 0)
+		ret = NULL;
+	free(name);
+	return ret;
+}
+
 /* "/src/main.c:12"; the object where no source is known. */
 static char *place_of(const struct encode_frame *frame)
 {
@@ -86,7 +99,7 @@ static bool line_of(const struct encode_frame *frame, struct frame_line *ret)
 	}
 	if (!*frame->function)
 		return true;
-	ret->cell[1] = one_line(frame->function);
+	ret->cell[1] = function_of(frame);
 	ret->place = place_of(frame);
 	return ret->cell[1] && ret->place;
 }

@@ -2,8 +2,8 @@
  *
  * Rules that a reader can check by eye, rather than a fit: first, middle (in time) and last value, and the highest.
  * Differences count when they are larger than their 95 % error.
- *   leak     last > first, and the second half of the time brought at least a quarter of it
- *   plateau  last > first, and the second half brought less
+ *   leak     last > first, and the second half of the time brought at least a quarter of it, in more than one step
+ *   plateau  last > first, and the second half brought less, or one step brought nearly all: nothing repeats so far
  *   spike    the highest value was at least twice the first and the last
  *   shrinks  last < first */
 #include "collectord/profile/growth.h"
@@ -12,6 +12,7 @@
 
 #define MOMENTS_MIN 3    /* for a trend */
 #define STILL_GROWS 0.25 /* share of the growth that came in the second half */
+#define ONE_STEP 0.75    /* share of the growth that makes a step all of it */
 #define SPIKE_FACTOR 2.0
 #define NS_PER_S 1e9
 
@@ -20,11 +21,22 @@ static double error_between(const struct report_cell *a, const struct report_cel
 	return profile_error_95(a->flat_variance + b->flat_variance);
 }
 
-/* The last moment of the first half. */
+/* Did one interval bring nearly all of the growth? */
+static bool is_one_step(const struct report_cell *cells, size_t n, double grown)
+{
+	double largest = 0;
+
+	for (size_t i = 1; i < n; i++)
+		largest = fmax(largest, (double)(cells[i].flat - cells[i - 1].flat));
+	return largest > ONE_STEP * grown;
+}
+
+/* The last moment of the first half, though not the first of all: what came after that is known to be no beginning.
+ */
 static size_t middle_of(const double *seconds, size_t n)
 {
 	double half = (seconds[0] + seconds[n - 1]) / 2;
-	size_t i = 0;
+	size_t i = n > 1;
 
 	while (i + 1 < n && seconds[i + 1] <= half)
 		i++;
@@ -82,7 +94,7 @@ static enum growth_kind kind_of(const struct report_cell *cells, const double *s
 		return GROWTH_STEADY;
 	if (grown < 0)
 		return GROWTH_SHRINKS;
-	if (late < STILL_GROWS * grown || late <= error_between(middle, last))
+	if (late < STILL_GROWS * grown || late <= error_between(middle, last) || is_one_step(cells, n, grown))
 		return GROWTH_PLATEAU;
 	return GROWTH_LEAK;
 }

@@ -321,7 +321,7 @@ static int finish_name(struct profile *p, struct profile_function *f)
 		return 0;
 	if (is_linker_name(f->system_name))
 		name = demangle_name(f->system_name);
-	if (!name || !strcmp(name, f->system_name)) {
+	if (!name || is_linker_name(name)) { /* nobody could read it: it stays whole */
 		free(name);
 		name = strdup(f->system_name);
 		if (name && looks_like_cpp(name)) {

@@ -46,6 +46,7 @@ struct profile_location {
 	uint32_t n_lines;
 	struct profile_line *lines; /* innermost inlined frame first, the caller last */
 	bool is_folded;
+	uint64_t entry; /* heaptap: where the function that owns it begins, or 0; not part of the protobuf */
 };
 
 struct profile_label {

@@ -37,18 +37,6 @@ static pcre2_code *compile(const char *translated, int *ret_error)
 	return code;
 }
 
-bool regex_knows_script(const char *name, size_t n)
-{
-	char spelled[80];
-	pcre2_code *code;
-	int error;
-
-	snprintf(spelled, sizeof(spelled), "\\p{sc:%.*s}", (int)n, name);
-	code = compile(spelled, &error);
-	pcre2_code_free(code);
-	return code;
-}
-
 int regex_compile(const char *pattern, struct regex **ret, struct fault *f)
 {
 	struct regex *re = calloc(1, sizeof(*re));

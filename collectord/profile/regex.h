@@ -16,6 +16,5 @@ int regex_compile(const char *pattern, struct regex **ret, struct fault *f);
 bool regex_matches(const struct regex *re, const char *text); /* anywhere in it */
 void regex_free(struct regex *re);                            /* takes NULL */
 
-/* Between regex.c and regex_syntax.c: the same expression for PCRE2, malloc'ed; is this the name of a script? */
-bool regex_knows_script(const char *name, size_t n);
+/* regex_syntax.c: the same expression for PCRE2, malloc'ed. */
 int regex_translate(const char *pattern, char **ret, struct fault *f);

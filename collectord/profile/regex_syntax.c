@@ -38,6 +38,7 @@ static int open_group(struct syntax *s, const char *spelled, const char *rest)
 	put_flags(s);
 	fputs(spelled, s->out);
 	s->has_atom[++s->depth] = false;
+	s->copies[s->depth] = 1;
 	s->at = rest;
 	return 0;
 }
@@ -116,7 +117,20 @@ static size_t repeat_braces(const char *t, int *min, int *max)
 	return *t == '}' ? (size_t)(t + 1 - from) : 0;
 }
 
-static int repetition(struct syntax *s, size_t length)
+static void count_copies(struct syntax *s, int copies)
+{
+	s->atom_copies = copies;
+	s->copies[s->depth] = s->other_copies > copies ? s->other_copies : copies;
+}
+
+static void new_atom(struct syntax *s, int copies)
+{
+	s->other_copies = s->copies[s->depth];
+	count_copies(s, copies);
+}
+
+/* `times` copies of the last atom at least: (a{500}){3} makes 1500. */
+static int repetition(struct syntax *s, size_t length, int times)
 {
 	const char *from = s->at, *previous = s->repeat;
 
@@ -125,6 +139,9 @@ static int repetition(struct syntax *s, size_t length)
 		return syntax_refuse(s, "invalid nested repetition operator", previous, from + length);
 	if (!s->has_atom[s->depth])
 		return syntax_refuse(s, "missing argument to repetition operator", from, from + length);
+	if (times > 1 && times * s->atom_copies > REPEAT_MAX)
+		return syntax_refuse(s, "invalid repeat count", from, from + length);
+	count_copies(s, times > 1 ? times * s->atom_copies : times ? s->atom_copies : 1);
 	fwrite(from, 1, length, s->out);
 	s->at += length;
 	s->repeat = from;
@@ -140,12 +157,13 @@ static int braces(struct syntax *s)
 		put_flags(s);
 		syntax_put(s, '{');
 		s->at++;
+		new_atom(s, 1);
 		s->has_atom[s->depth] = true;
 		return 0;
 	}
 	if (min > REPEAT_MAX || max > REPEAT_MAX || (max >= 0 && min > max))
 		return syntax_refuse(s, "invalid repeat count", s->at, s->at + length);
-	return repetition(s, length);
+	return repetition(s, length, max >= 0 ? max : min ? min : 1);
 }
 
 /* --- the whole --------------------------------------------------------------------------------------- */
@@ -203,11 +221,14 @@ static int close_group(struct syntax *s)
 	if (!s->depth)
 		return syntax_refuse(s, "unexpected )", s->whole, end_of(s->whole));
 	s->depth--;
+	new_atom(s, s->copies[s->depth + 1]);
 	return atom(s, ")", 1);
 }
 
 static int one_atom(struct syntax *s)
 {
+	if (*s->at != ')')
+		new_atom(s, 1);
 	switch (*s->at) {
 	case ')':
 		return close_group(s);
@@ -235,7 +256,7 @@ static int step(struct syntax *s)
 	case '*':
 	case '+':
 	case '?':
-		return repetition(s, 1);
+		return repetition(s, 1, 1);
 	case '{':
 		r = braces(s);
 		if (s->repeat == repeat)

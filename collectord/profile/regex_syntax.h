@@ -15,6 +15,9 @@ struct syntax {
 	struct fault *fault;
 	const char *repeat;                  /* where the repetition began that was read last, or NULL */
 	bool has_atom[SYNTAX_DEPTH_MAX + 1]; /* per open group: is there something to repeat */
+	/* How many copies of something nested {counts} ask for: the most in each open group, in its last atom, and
+	 * in those before that one. */
+	int copies[SYNTAX_DEPTH_MAX + 1], atom_copies, other_copies;
 	const char *flags, *flags_end; /* (?i) and so on, read but not written: a repetition belongs before them */
 	unsigned depth;
 };

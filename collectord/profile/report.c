@@ -100,15 +100,16 @@ static int choose_values(struct report *r)
 
 static void override(struct report_options *o)
 {
-	bool plain = o->kind == REPORT_TOP, trim = o->trim;
+	bool plain = o->kind == REPORT_TOP || o->kind == REPORT_TOPPROTO, trim = o->trim;
+	bool whole = o->kind == REPORT_RAW || o->kind == REPORT_PROTO || o->kind == REPORT_CALLGRIND;
 
 	if (o->node_count == -1)
 		o->node_count = plain ? 0 : NODES_DRAWN;
-	if (o->kind == REPORT_PEEK || o->kind == REPORT_LIST || o->kind == REPORT_RAW || o->kind == REPORT_PROTO)
+	if (o->kind == REPORT_PEEK || o->kind == REPORT_LIST || whole)
 		trim = false;
 	if (o->kind == REPORT_LIST)
 		o->granularity = REPORT_LINES;
-	if (o->kind == REPORT_RAW || o->kind == REPORT_PROTO) {
+	if (whole) {
 		o->granularity = REPORT_ADDRESSES;
 		o->noinlines = false;
 	}
@@ -153,11 +154,11 @@ static int weigh(struct report *r)
 
 int report_build_graph(struct report *r, bool fresh)
 {
-	bool drawn = r->o.kind == REPORT_DOT;
-	struct graph like = { .is_tree = r->o.call_tree && drawn,
+	bool drawn = r->o.kind == REPORT_DOT, calls = r->o.kind == REPORT_CALLGRIND;
+	struct graph like = { .is_tree = r->o.call_tree && (drawn || calls),
 			      .with_tags = drawn,
 			      .drop_negative = r->o.drop_negative,
-			      .object_names = r->o.kind == REPORT_LIST };
+			      .object_names = r->o.kind == REPORT_LIST || calls };
 	bool changed = trim_paths(r);
 	struct graph *old = r->g;
 	int err = report_remove_base(r);
@@ -242,7 +243,8 @@ int report_trimmed_graph(struct report *r)
 	return r->o.kind == REPORT_DOT ? graph_cut_redundant(r->g) : 0;
 }
 
-/* One unit for the whole report: that of the smallest number, or of 100 times it if the total is far larger. */
+/* One unit for the whole report: that of the smallest number, or of 100 times it if the total is far larger and the
+ * report has decimals. */
 void report_choose_unit(struct report *r)
 {
 	double ratio = 1 / r->o.divide_by;
@@ -267,7 +269,7 @@ void report_choose_unit(struct report *r)
 	}
 	report_scale(min, r->unit, REPORT_UNIT_AUTO, &unit);
 	report_scale(max, r->unit, REPORT_UNIT_AUTO, &max_unit);
-	if (strcmp(unit, max_unit) && (int64_t)((uint64_t)min * 100) < max)
+	if (strcmp(unit, max_unit) && (int64_t)((uint64_t)min * 100) < max && r->o.kind != REPORT_CALLGRIND)
 		report_scale((int64_t)((uint64_t)min * 100), r->unit, REPORT_UNIT_AUTO, &unit);
 	r->out_unit = *unit ? unit : r->unit;
 }
@@ -308,6 +310,7 @@ static int print(struct report *r, FILE *out)
 		[REPORT_DOT] = report_print_dot,           [REPORT_RAW] = report_print_raw,
 		[REPORT_COMMENTS] = report_print_comments, [REPORT_HEADER] = report_print_header,
 		[REPORT_PROTO] = report_print_proto,       [REPORT_FOLDED] = report_print_folded,
+		[REPORT_TOPPROTO] = report_print_topproto, [REPORT_CALLGRIND] = report_print_callgrind,
 	};
 
 	return printers[r->o.kind](r, out);

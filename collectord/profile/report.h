@@ -18,9 +18,11 @@ enum report_kind {
 	REPORT_DOT,
 	REPORT_RAW,
 	REPORT_COMMENTS,
-	REPORT_HEADER, /* only the lines that say what the profile is */
-	REPORT_PROTO,  /* the profile after all filters, as pprof_encode() writes it */
-	REPORT_FOLDED, /* one line per stack, for flame graphs: not one of pprof's */
+	REPORT_HEADER,    /* only the lines that say what the profile is */
+	REPORT_PROTO,     /* the profile after all filters, as pprof_encode() writes it */
+	REPORT_TOPPROTO,  /* the rows of `top` as a profile */
+	REPORT_CALLGRIND, /* for kcachegrind */
+	REPORT_FOLDED,    /* one line per stack, for flame graphs: not one of pprof's */
 };
 
 enum report_granularity {

@@ -119,4 +119,6 @@ int report_print_raw(struct report *r, FILE *out);
 int report_print_comments(struct report *r, FILE *out);
 int report_print_header(struct report *r, FILE *out);
 int report_print_proto(struct report *r, FILE *out);
+int report_print_topproto(struct report *r, FILE *out);
+int report_print_callgrind(struct report *r, FILE *out);
 int report_print_folded(struct report *r, FILE *out);

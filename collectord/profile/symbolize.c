@@ -160,6 +160,7 @@ static int symbolize_location(struct symbolizer *z, struct module *m, struct pro
 			return r;
 	}
 	note_found(z, l, frames, n);
+	l->entry = elf_symbols_start(&m->symbols, l->address);
 	l->lines = lines;
 	l->n_lines = (uint32_t)n;
 	return 0;

@@ -116,7 +116,8 @@ static struct ledger ledger;
 static struct ledger *ledger_of(void *arg, uint32_t ordinal, bool *ret_begun)
 {
 	(void)arg;
-	*ret_begun = false;
+	if (ret_begun)
+		*ret_begun = false;
 	return ordinal == 0 ? &ledger : NULL;
 }
 

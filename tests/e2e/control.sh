@@ -135,6 +135,22 @@ test_set_changes_the_rate_of_a_running_program() {
 	stop_steady
 }
 
+# Of what was allocated before, not every block was recorded.
+test_a_run_whose_rate_changed_is_not_called_exact() {
+	mkfifo in
+	"$heaptap" run -i 0 -r 512K -o out -- "$program" <in >answers 2>summary &
+	collector=$!
+	exec 7>in
+	wait_for 20 has_run
+	pid=$(pid_of_run)
+	allocate 2
+	"$heaptap" set "$pid" rate=1 >/dev/null
+	allocate 4
+	stop_steady
+	has summary '^heaptap: [0-9]+ samples at rates that changed meanwhile, 1 B at the end; 0 lost$'
+	has_not summary 'every one'
+}
+
 test_set_refuses_bad_values() {
 	local value
 	start_steady 512K

@@ -1,7 +1,7 @@
 #!/bin/bash
 # tests/e2e/formats.sh - heaptap export: every format says the same, and the tools it is for read it.
 . "$(dirname "$0")/../lib.sh"
-need go python3 node google-pprof jeprof
+need go gcc python3 node google-pprof jeprof
 
 check=$e2e/formats_check.py
 viewer=/usr/libexec/valgrind/dh_view.js
@@ -79,10 +79,10 @@ test_our_reader_reads_our_text() {
 	done
 }
 
-# TOOL TYPE: its first row is the function that known_blocks allocates in, with the megabytes that our protobuf has.
+# TOOL TYPE PROGRAM: its first row is the function that known_blocks allocates in, with the megabytes of our protobuf.
 perl_row() {
 	local total
-	"$1" --text --"$2" "$victims/known_blocks" heapv2 >table 2>tool.err || fail "$1: $(cat tool.err)"
+	"$1" --text --"$2" "$3" heapv2 >table 2>tool.err || fail "$1: $(cat tool.err)"
 	total=$(pprof -top -unit=MB -sample_index="$2" pprof 2>/dev/null | sed -nE 's/.* of ([0-9.]+)MB total.*/\1/p')
 	has table "^Total: $(printf '%.1f' "$total") MB$"
 	is "$(awk 'NR == 2 { print $1, $NF }' table)" "$(printf '%.1f' "$total") allocate" "first row of $1 --$2"
@@ -92,11 +92,23 @@ test_perl_tools_name_what_they_read() {
 	local tool
 	export_all "$top/known/run"
 	for tool in google-pprof jeprof; do
-		perl_row $tool inuse_space
-		perl_row $tool alloc_space
+		perl_row $tool inuse_space "$victims/known_blocks"
+		perl_row $tool alloc_space "$victims/known_blocks"
 		"$tool" --text --alloc_objects "$victims/known_blocks" heapv2 >table 2>/dev/null
 		has table "^Total: $(go_totals pprof | cut -d' ' -f1) objects\$|^Total: $(go_totals pprof | cut -d' ' -f1)\$"
 	done
+}
+
+# Code that lies 2 MiB further in memory than in the file, as what lld links does by a few pages.
+test_perl_tools_find_code_that_lies_elsewhere_in_the_file() {
+	local memory file
+	gcc -O1 -g -fno-builtin -w -Wl,--section-start=.text=0x200000 -o moved "$HEAPTAP_SOURCE/tests/victims/known_blocks.c"
+	read -r memory file < <(readelf -WS moved | sed -nE 's/.* \.text +PROGBITS +([0-9a-f]+) +([0-9a-f]+) .*/0x\1 0x\2/p')
+	[ $((memory)) -ne $((file)) ] || fail "it does not"
+	"$heaptap" run -q -r 1 -i 0 -o . -- ./moved >/dev/null
+	export_all "$(run_dir .)"
+	perl_row google-pprof alloc_space "$PWD/moved"
+	perl_row jeprof alloc_space "$PWD/moved"
 }
 
 # Objects of a few bytes are where a sampling rate in the header would bend numbers: heap_v2/1 makes 1 byte 1.58.
@@ -141,6 +153,22 @@ test_columns_are_set_like_gos() {
 		same_files gotext expected
 		[ "$(grep -c '^#' gotext)" -gt 20 ] || fail "no frames"
 	done
+}
+
+# PC - OFFSET is where nm says the function begins, whatever the program was moved by.
+test_offsets_are_from_the_functions_entry() {
+	local pc offset entries
+	export_all "$top/known/run"
+	sed -nE 's/^#\t(0x[0-9a-f]+)\t+(allocate|main)\+(0x[0-9a-f]+)\t.*/\2 \1 \3/p' gotext | sort -u >frames
+	nm "$victims/known_blocks" | awk '$3 == "allocate" || $3 == "main" { print $3, $1 }' | sort >symbols
+	is "$(lines symbols)" 2
+	while read -r name pc offset; do
+		entries=$((pc - offset - 0x$(awk -v n="$name" '$1 == n { print $2 }' symbols)))
+		[ $((entries % 4096)) -eq 0 ] || fail "$name: $pc - $offset is not a function's start"
+		echo $entries
+	done <frames | sort -u >moved
+	is "$(lines moved)" 1 "places the program was loaded at"
+	[ "$(lines frames)" -gt 5 ] || fail "only $(lines frames) frames"
 }
 
 # A Go program's own heap?debug=1: the same lines with the same shapes in the same order, then ours.
@@ -202,6 +230,17 @@ test_what_a_format_cannot_say_is_refused_and_nothing_is_written() {
 	"$heaptap" export --csv c.csv --json c.json --pprof c.pb --speedscope c.json2 --folded c.folded cpu.pb
 	"$heaptap" export --csv d.csv --json d.json --pprof d.pb difference.pb
 	has d.csv '^1,2,-3,-4,'
+}
+
+test_limits_of_servers() {
+	local limited
+	python3 "$check" many many.pb
+	"$heaptap" export --limit --pprof limited.gz --csv limited.csv many.pb 2>err
+	has err 'lightest stacks are one now'
+	is "$(go_totals limited.gz)" "$(go_totals many.pb)" "sums"
+	is "$(lines limited.csv)" 16001
+	limited=$(gzip -dc limited.gz | wc -c)
+	[ "$limited" -le $((4 << 20)) ] || fail "$limited bytes"
 }
 
 test_bad_usage() {

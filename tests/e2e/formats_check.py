@@ -5,6 +5,7 @@ usage: formats_check.py totals FORMAT FILE     print alloc_objects alloc_space i
        formats_check.py hostile FILE           write a profile with names that no format likes, gzip'ed
        formats_check.py difference FILE        write a profile with values below 0
        formats_check.py cpu FILE               write a profile that is not of a heap
+       formats_check.py many FILE              write a profile of 20000 stacks
        formats_check.py one-tab                stdin to stdout, runs of tabs become one
 """
 import csv
@@ -175,6 +176,8 @@ def main():
         write(args[0], [b"f"], [([0], [1, 2, -3, -4])], TYPES)
     elif command == "cpu":
         write(args[0], [b"f"], [([0], [1, 2])], [("samples", "count"), ("cpu", "nanoseconds")])
+    elif command == "many":
+        write(args[0], [b"f", b"g"], [([i >> k & 1 for k in range(15)], [i, 64 * i, i, 64 * i]) for i in range(1, 20001)], TYPES)
     elif command == "one-tab":
         sys.stdout.write(re.sub("\t+", "\t", sys.stdin.read()))
 

@@ -118,6 +118,16 @@ test_upstream_forms() {
 	has tags ' Total .* of .* \('
 }
 
+test_of_several_bases_the_last_counts_as_in_pprof() {
+	local p=$data/basic.pb.gz q=$data/basic2.pb.gz
+	"$heaptap" raw -base="$p" -base="$q" "$p" >actual
+	pprof -symbolize=none -raw -base="$p" -base="$q" "$p" >expected 2>/dev/null
+	same_files actual expected
+	"$heaptap" raw -base="$q" -base= "$p" >actual
+	"$heaptap" raw "$p" >expected
+	same_files actual expected
+}
+
 test_refused_command_lines() {
 	local p=$data/basic.pb.gz
 	refuses 2 'peek: which functions' "$heaptap" peek
@@ -127,6 +137,9 @@ test_refused_command_lines() {
 	refuses 2 'choose one' "$heaptap" top -lines -files "$p"
 	refuses 2 'choose one' "$heaptap" top -cum -flat "$p"
 	refuses 2 'nodefraction.*not a number' "$heaptap" top -nodefraction=much "$p"
+	refuses 2 'nodecount.*not a whole number; write one' "$heaptap" top -nodecount=many "$p"
+	refuses 2 '-peak shows what was in use.*leave out -peak or -alloc_space' "$heaptap" top -peak -alloc_space "$p"
+	refuses 2 '-peak shows.*sample_index=0' "$heaptap" top -peak -sample_index=0 "$p"
 	refuses 2 'symbolize' "$heaptap" top -symbolize=hard "$p"
 	refuses 1 'base and -diff_base' "$heaptap" top -base="$p" -diff_base="$p" "$p"
 	refuses 1 'base profile to normalize' "$heaptap" top -normalize "$p"

@@ -42,8 +42,8 @@ test_peak_is_shown_when_all_was_freed() {
 	has err 'at the peak'
 	has err 'look further: .* top -peak '
 	dir=$(run_dir .)
-	"$heaptap" top -peak "$dir" >peak
-	"$heaptap" top "$dir" >now
+	"$heaptap" top -unit=kb -peak "$dir" >peak
+	"$heaptap" top -unit=kb "$dir" >now
 	has peak ' [5-9][0-9]{3}\.[0-9]+kB total'
 	has now ' [0-9]{3}\.[0-9]+kB total'
 }

@@ -5,7 +5,7 @@
 need gcc nm readelf
 
 flags=(-shared '-Wl,-soname,libheaptap.so' '-Wl,-z,now' '-Wl,-z,relro' '-Wl,-z,nodelete' '-Wl,-z,initfirst' '-Wl,-z,defs'
-	'-Wl,--as-needed')
+	'-Wl,-z,separate-code' '-Wl,--as-needed')
 
 setup() {
 	find "$HEAPTAP_BUILD/obj/shim" -name '*.o' >objects
@@ -97,6 +97,7 @@ test_lazy_binding() { without -Wl,-z,now 'not linked with -z now' -Wl,-z,lazy; }
 test_a_library_that_can_be_unloaded() { without -Wl,-z,nodelete 'not linked with -z nodelete'; }
 test_a_constructor_that_is_not_the_first() { without -Wl,-z,initfirst 'not linked with -z initfirst'; }
 test_tables_that_can_be_written() { without -Wl,-z,relro 'not linked with -z relro' -Wl,-z,norelro; }
+test_code_beside_the_symbol_table() { without -Wl,-z,separate-code 'not linked with -z separate-code' -Wl,-z,noseparate-code; }
 test_another_name() { without -Wl,-soname,libheaptap.so 'soname is not'; }
 
 test_an_executable_stack() {

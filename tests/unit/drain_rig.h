@@ -41,8 +41,10 @@ static inline struct ledger *rig_ledger(void *arg, uint32_t ordinal, bool *ret_b
 	struct rig *g = arg;
 
 	cr_assert_lt(ordinal, 2);
-	*ret_begun = !(g->begun & 1u << ordinal);
-	g->begun |= 1u << ordinal;
+	if (ret_begun) {
+		*ret_begun = !(g->begun & 1u << ordinal);
+		g->begun |= 1u << ordinal;
+	}
 	return &g->ledgers[ordinal];
 }
 

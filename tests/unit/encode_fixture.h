@@ -25,8 +25,7 @@ static const char *const hostile_names[] = {
 	"\x1b[2J\x1b]0;title\x07",
 	"\xff\xfe\xc3(\xed\xa0\x80\xf4\x90\x80\x80\xc0\xaf\xe2\x82",
 	"tab\there\r\n",
-	"\xc2\x85\xc2\x9b"
-	"31m", /* C1 controls */
+	"\xc2\x85\xc2\x9bm", /* C1 controls */
 	"back\\slash \\n %s %n",
 	"=cmd|' /C calc'!A0",
 	"ends in a number 42",

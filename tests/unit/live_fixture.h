@@ -193,7 +193,6 @@ static inline void shim_emit(const struct abi_region *r, const struct abi_event 
 	struct abi_proc *p = &r->procs[e->proc];
 	int lane = lane_acquire(r, e->proc, 0, 4);
 
-	add_relaxed(e->kind == ABI_EVENT_FREE ? &p->frees : &p->samples, 1);
 	if (lane >= 0) {
 		lane_publish(r, lane, e);
 		return;

@@ -34,8 +34,6 @@ Test(record, a_free_repeats_its_alloc)
 	cr_expect_eq(end.rate, 1, "the rate of the alloc, not of now");
 	cr_expect_eq(end.stack, alloc.stack);
 	cr_expect_eq(end.born_ns, alloc.born_ns);
-	cr_expect_eq(load_relaxed(&t.r.procs[0].samples), 1);
-	cr_expect_eq(load_relaxed(&t.r.procs[0].frees), 1);
 }
 
 static uint8_t flags_after(void *p)
@@ -246,11 +244,9 @@ Test(record, a_block_freed_behind_our_back_ends_when_its_address_returns)
 Test(record, a_forked_child_touches_nothing_shared_and_still_frees)
 {
 	void *p = record_malloc(10);
-	uint64_t before;
 	int status;
 
 	drain();
-	before = load_relaxed(&t.r.procs[0].samples);
 	for (int raw = 0; raw < 2; raw++) {
 		pid_t child = raw ? (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0) : fork();
 
@@ -259,8 +255,7 @@ Test(record, a_forked_child_touches_nothing_shared_and_still_frees)
 			record_free(p);
 			for (int i = 0; i < 1000; i++)
 				record_free(record_malloc(100));
-			_exit(drain().allocs + drain().frees == 0 &&
-					      load_relaxed(&t.r.procs[0].samples) == before &&
+			_exit(drain().allocs + drain().frees == 0 && load_relaxed(&t.r.procs[0].spilled) == 0 &&
 					      sampler.left > SAMPLER_LOOK / 2
 				      ? 0
 				      : 1);
@@ -361,7 +356,7 @@ Test(record_small, waits_for_a_slow_collector_if_asked_to, .timeout = 120)
 
 Test(record_small, waits_in_vain_once_and_loses_nothing, .timeout = 60)
 {
-	enum { N = 5000 };
+	enum { N = 2000 }; /* the smallest live table has room for them wherever the heap is */
 	static void *p[N];
 
 	armed_start(4);

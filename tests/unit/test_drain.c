@@ -35,6 +35,33 @@ Test(drain, gives_room_back_to_writers)
 	rig_done(&g);
 }
 
+Test(drain, books_of_all_processes_together_are_bounded)
+{
+	struct rig g;
+	uint32_t kept, late, next;
+
+	rig_init(&g, small_geometry());
+	kept = stack(&g, 0x1000);
+	late = stack(&g, 0x2000);
+	next = stack(&g, 0x3000);
+	g.d.max_words = 1;
+	put(&g, 0, alloc_event(kept, 10));
+	put(&g, 0, alloc_event(late, 20));
+	cr_assert_eq(pass(&g, 100), 2);
+	cr_assert_eq(books_find(&g.ledgers[0].books, kept)->n_frames, 3);
+	cr_assert_eq(books_find(&g.ledgers[0].books, late), books_find(&g.ledgers[0].books, 0));
+	cr_assert_eq(total(&g).alloc_bytes >> 8, 30);
+	cr_assert_eq(g.d.corrupt, 0);
+	drain_forget(&g.d, &g.ledgers[0]);
+	cr_assert_eq(g.d.words, 0);
+	put(&g, 0, alloc_event(late, 40));
+	put(&g, 0, alloc_event(next, 50));
+	cr_assert_eq(pass(&g, 100), 2);
+	cr_assert_eq(books_find(&g.ledgers[0].books, late)->n_frames, 0, "where its first alloc is");
+	cr_assert_eq(books_find(&g.ledgers[0].books, next)->n_frames, 3);
+	rig_done(&g);
+}
+
 struct refusal {
 	const char *why;
 	struct abi_event e;

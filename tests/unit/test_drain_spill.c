@@ -114,16 +114,21 @@ Test(drain_spill, audit_is_of_one_process)
 
 	rig_init(&g, small_geometry());
 	for (uint32_t i = 0; i < 2; i++) {
-		store_relaxed(&g.r->procs[i].samples, 10 + i);
-		store_relaxed(&g.r->procs[i].frees, 4 + i);
+		for (uint32_t k = 0; k < 10 + i; k++)
+			put(&g, 0,
+			    (struct abi_event){
+				    .kind = ABI_EVENT_ALLOC, .proc = (uint16_t)i, .size = 8, .rate = 1 });
+		put(&g, 0, (struct abi_event){ .kind = ABI_EVENT_FREE, .proc = (uint16_t)i, .size = 8, .rate = 1 });
+		spill(&g, (struct abi_event){ .kind = ABI_EVENT_FREE, .proc = (uint16_t)i, .size = 8, .rate = 1 });
 		store_relaxed(&g.r->procs[i].untracked, 3);
 		store_relaxed(&g.r->procs[i].truncated, 2);
 	}
 	pass(&g, 1);
+	drain_spill(&g.d, 1);
 	g.d.corrupt = 7;
 	drain_audit(&g.d, 1, &g.ledgers[1], &a);
 	cr_assert_eq(a.samples, 11);
-	cr_assert_eq(a.frees, 5);
+	cr_assert_eq(a.frees, 2, "one drained, one spilled");
 	cr_assert_eq(a.untracked, 3);
 	cr_assert_eq(a.truncated, 2);
 	cr_assert_eq(a.corrupt, 0);

@@ -73,11 +73,11 @@ Test(proctab, given_back_entries_are_found_wherever_they_are_and_clean)
 {
 	for (uint32_t i = 0; i < 64; i++)
 		claim(100 + i);
-	store_relaxed(&t.r.procs[40].samples, 5);
+	store_relaxed(&t.r.procs[40].untracked, 5);
 	store_relaxed(&t.r.procs[40].spill_full, 5);
 	proc_release(&t.r, 40);
 	cr_assert_eq(claim(7), 40);
-	cr_expect_eq(load_relaxed(&t.r.procs[40].samples), 0);
+	cr_expect_eq(load_relaxed(&t.r.procs[40].untracked), 0);
 	cr_expect_eq(load_relaxed(&t.r.procs[40].spill_full), 0);
 	cr_expect_eq(claim(8), -1);
 }

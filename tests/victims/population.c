@@ -19,12 +19,18 @@
 		void *p = malloc(n);                                 \
 		__asm__ volatile("# site_" #name : "+r"(p));         \
 		return p;                                            \
-	}
-SITE(a)
-SITE(b)
-SITE(c) SITE(d) SITE(e) SITE(f) SITE(g) SITE(h)
+	}                                                            \
+	struct site
+SITE(a);
+SITE(b);
+SITE(c);
+SITE(d);
+SITE(e);
+SITE(f);
+SITE(g);
+SITE(h);
 
-	static struct site {
+static struct site {
 	const char *name;
 	void *(*take)(size_t n);
 	size_t least, spread;               /* sizes are least + 0..spread-1 */
