@@ -77,8 +77,9 @@ check-e2e: all tests
 check-hazards: all tests
 	$(Q)tests/run --build $(BUILD) hazards
 
-## make check-long            what takes too long for check: ten minutes of chaos
+## make check-long            what takes too long for check: 1e8 operations on the live table, ten minutes of chaos
 check-long: all tests
+	$(Q)HEAPTAP_CHURN=100000000 TEST_TIMEOUT=1200 tests/run --build $(BUILD) unit shim_live_inside
 	$(Q)SECONDS_OF_CHAOS=600 TEST_TIMEOUT=1200 tests/run --build $(BUILD) hazards chaos
 
 ## make lint                  includes, symbols, formats, static analysis
@@ -216,6 +217,10 @@ $(BUILD)/tests/unit/shim_hooks $(BUILD)/tests/unit/shim_company $(BUILD)/tests/u
 $(BUILD)/tests/unit/shim_%: $(OBJ)/tests/unit/shim_%.o $(BUILD)/libshim.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ -lunwind -ldw -lelf -lcriterion -lpthread -ldl -lm -o $@
+# Both ends of one ring: the shim's modules and the collector's drain.
+$(BUILD)/tests/unit/shim_paused: $(OBJ)/tests/unit/shim_paused.o $(BUILD)/libshim.a $(BUILD)/liblive.a $(BUILD)/libprofile.a $(BUILD)/libcommon.a
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIVE_LIBS) $(PROFILE_LIBS) -lcriterion -lpthread -o $@
 $(OBJ)/points/%.o: %.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) -DHEAPTAP_TEST_POINTS $(ALL_CFLAGS) $(SHIM_CFLAGS) -c $< -o $@

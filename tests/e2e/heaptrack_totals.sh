@@ -21,7 +21,7 @@ scale = {'B': 1, 'K': 1000, 'M': 1000000}[unit]
 peak, digit = float(number) * scale, scale / 100
 print('heaptap %d calls, peak %d; heaptrack %d calls, peak %s%s' % (
     ours['alloc_objects'], ours['peak_space'], calls, number, unit))
-assert calls == ours['alloc_objects.] + 1
+assert calls == ours['alloc_objects'] + 1
 assert abs(peak - (ours['peak_space'] + pool)) <= digit
 P
 

@@ -26,6 +26,8 @@ test_scripts_of_a_fixed_seed() {
 }
 
 test_scripts_of_a_fresh_seed() {
+	# pprof itself is at random among equals; whether ours is one of its answers is a matter of how often one asks.
+	[ -z "${CI-}" ] || skip "a fresh seed is for people: CI does not depend on chance"
 	local seed=${SHELL_SEED:-$RANDOM$RANDOM}
 	echo "SHELL_SEED=$seed"
 	agree "$seed" 60

@@ -28,6 +28,8 @@ test_fixed_seed() {
 }
 
 test_fresh_seed() {
+	# pprof itself is at random among equals; whether ours is one of its answers is a matter of how often one asks.
+	[ -z "${CI-}" ] || skip "a fresh seed is for people: CI does not depend on chance"
 	local seed=${REPORTS_SEED:-$RANDOM$RANDOM}
 	echo "REPORTS_SEED=$seed"
 	agree "$seed" 100

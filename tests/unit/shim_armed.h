@@ -4,23 +4,16 @@
  * its own and arms itself once.  The books it keeps from the events must equal what it did. */
 #pragma once
 
-#include <sys/mman.h>
-
 #include <criterion/criterion.h>
 
 #include "common/lane.h"
-#include "common/spill.h"
-#include "preload/attach.h"
-#include "preload/live.h"
-#include "preload/real.h"
 #include "preload/record.h"
 #include "preload/sampler.h"
 #include "tests/unit/region.h"
+#include "tests/unit/shim_arm.h"
 
 static struct test_region t;
 static uint64_t tails[ABI_MAX_LANES];
-static struct attach_page *page;
-static _Atomic uint32_t *word; /* the armed word */
 
 static inline void armed_start(uint32_t lane_events)
 {
@@ -30,16 +23,7 @@ static inline void armed_start(uint32_t lane_events)
 	test_region_init(&t, &geo);
 	store_relaxed(&t.r.control->rate, 1);
 	store_relaxed(&t.r.control->max_depth, 16);
-	cr_assert_eq(live_init(7168), 0);
-	cr_assert(spill_reserve(&t.r, 0));
-	cr_assert(real_ready());
-	page = mmap(NULL, ABI_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	cr_assert_eq(madvise(page, ABI_PAGE, MADV_WIPEONFORK), 0);
-	word = &page->holder;
-	attach.region = t.r;
-	store_relaxed(word, 1);
-	store_relaxed(&attach.over, 1);
-	store_release(&attach.armed, page); /* V, pairs with W */
+	arm(&t.r);
 }
 
 struct books {
