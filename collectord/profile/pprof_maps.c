@@ -199,18 +199,19 @@ static char *substitute(const struct variables *v, const char *line, size_t n)
 	return text;
 }
 
-/* "file.cc:12] " in front of a line, as glog writes it. */
+/* "file.cc:12] " in front of a line, as glog writes it.  The line is not terminated. */
 static const char *without_log_prefix(const char *line, size_t n)
 {
 	for (size_t i = 0; i + 1 < n && line[i] != '[' && line[i] != ']'; i++) {
-		size_t digits;
+		size_t after = i + 1;
 
 		if (!i || line[i] != ':')
 			continue;
-		digits = strspn(line + i + 1, "0123456789");
-		if (digits && i + 2 + digits < n && line[i + 1 + digits] == ']' &&
-		    strchr(SPACE, line[i + 2 + digits]))
-			return line + i + 3 + digits;
+		while (after < n && line[after] >= '0' && line[after] <= '9')
+			after++;
+		if (after > i + 1 && after + 1 < n && line[after] == ']' && line[after + 1] &&
+		    strchr(SPACE, line[after + 1]))
+			return line + after + 2;
 	}
 	return line;
 }

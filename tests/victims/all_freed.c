@@ -13,7 +13,7 @@
 enum { ROUNDS = 3000, HANDED = 64, KEPT = 200 };
 
 static pthread_key_t key;
-static void *_Atomic handed[HANDED];
+static void *handed[HANDED]; /* exchanged atomically */
 static void *kept[KEPT], *for_handler, *for_destructor;
 static volatile size_t huge = PTRDIFF_MAX; /* the compiler must not know */
 
