@@ -239,7 +239,7 @@ $(BUILD)/tests/victims/%: tests/victims/%.c
 	$(Q)$(CC) -std=gnu11 -Wall -O1 -g -fno-omit-frame-pointer -fno-builtin -rdynamic $< -lpthread -ldl -lm -o $@
 $(BUILD)/tests/victims/%: tests/victims/%.cc
 	@mkdir -p $(@D)
-	$(Q)$(CXX) -std=c++17 -Wall -O1 -g -fno-builtin $< -lpthread -ldl -o $@
+	$(Q)$(CXX) -std=c++17 -fsized-deallocation -Wall -O1 -g -fno-builtin $< -lpthread -ldl -o $@
 $(BUILD)/tests/victims/%.so: tests/victims/%.so.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 -Wall -O1 -g -fno-builtin -fPIC -shared $< -o $@
