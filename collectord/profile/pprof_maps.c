@@ -199,7 +199,7 @@ static char *substitute(const struct variables *v, const char *line, size_t n)
 	return text;
 }
 
-/* "file.cc:12] " in front of a line, as glog writes it.  The line is not terminated. */
+/* "file.cc:12] " in front of a line, as glog writes it. */
 static const char *without_log_prefix(const char *line, size_t n)
 {
 	for (size_t i = 0; i + 1 < n && line[i] != '[' && line[i] != ']'; i++) {
@@ -325,7 +325,8 @@ static int place_locations(struct profile *p)
 	return 0;
 }
 
-static int add_line(struct profile *p, struct variables *v, const char *line, size_t n)
+/* `line` has n bytes; what looks into it may look one further: there is a NUL. */
+static int add_terminated_line(struct profile *p, struct variables *v, const char *line, size_t n)
 {
 	const char *from = without_log_prefix(line, n);
 	char *text = substitute(v, from, n - (size_t)(from - line));
@@ -343,6 +344,20 @@ static int add_line(struct profile *p, struct variables *v, const char *line, si
 	entry_done(&e);
 	free(text);
 	return r == -ENOMEM ? r : 0;
+}
+
+static int add_line(struct profile *p, struct variables *v, const char *line, size_t n)
+{
+	char *copy = malloc(n + 1);
+	int r;
+
+	if (!copy)
+		return -ENOMEM;
+	memcpy(copy, line, n);
+	copy[n] = '\0';
+	r = add_terminated_line(p, v, copy, n);
+	free(copy);
+	return r;
 }
 
 int maps_read(struct profile *p, const char *text, const char *end)
