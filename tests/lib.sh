@@ -163,6 +163,31 @@ pprof() { # ARG...: Debian's go tool pprof, kept from the network and from the u
 	env -u DEBUGINFOD_URLS HOME="$top" PPROF_TMPDIR="$top" PPROF_BINARY_PATH="$top" go tool pprof "$@"
 }
 
+# A Python oracle that compares with `go tool pprof`, as ORACLE HEAPTAP SEED COUNT in two halves at a time: the tool
+# costs more than what it judges.
+oracle_agrees() { # ORACLE SEED COUNT
+	local half pids=() pid status=0
+	for half in a b; do
+		mkdir -p "$half"
+		(cd "$half" && python3 "$1" "$heaptap" "$2-$half" $(($3 / 2))) >"$half.out" 2>&1 &
+		pids+=($!)
+	done
+	for pid in "${pids[@]}"; do
+		wait "$pid" || status=1
+	done
+	cat a.out b.out
+	return $status
+}
+
+# The same with a seed nobody chose, or the one in the variable NAME; it is printed as NAME=SEED.
+oracle_agrees_by_chance() { # ORACLE NAME COUNT
+	# pprof itself is at random among equals; whether ours is one of its answers is a matter of how often one asks.
+	[ -z "${CI-}" ] || skip "a fresh seed is for people: CI does not depend on chance"
+	local seed=${!2:-$RANDOM$RANDOM}
+	echo "$2=$seed"
+	oracle_agrees "$1" "$seed" "$3"
+}
+
 # Function of the first row of a report on stdin (flat flat% sum% cum cum% NAME).
 first_row() {
 	awk 'found { $1 = $2 = $3 = $4 = $5 = ""; sub(/^ +/, ""); print; exit } $1 == "flat" { found = 1 }'

@@ -12,37 +12,23 @@ import sys
 import tempfile
 import time
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../e2e"))
+from reports_profile import block, number, varint
+
 SIZE = 100 << 20
 LOCATIONS, FUNCTIONS, DEPTH, CALLEES, PIECES = 30000, 8000, 40, 6, 10000
-
-
-def varint(v):
-    out = bytearray()
-    while v >= 128:
-        out.append(v & 127 | 128)
-        v >>= 7
-    out.append(v)
-    return bytes(out)
-
-
-def field(number, v):
-    return varint(number << 3) + varint(v)
-
-
-def block(number, data):
-    return varint(number << 3 | 2) + varint(len(data)) + data
 
 
 def tables(strings):
     """Functions with two locations and a bit each, as a large server has them."""
     for i in range(LOCATIONS):
-        line = field(1, i % FUNCTIONS + 1) + field(2, i % 900 + 1)
-        yield block(4, field(1, i + 1) + field(2, 1) + field(3, 0x400000 + 16 * i) + block(4, line))
+        line = number(1, i % FUNCTIONS + 1) + number(2, i % 900 + 1)
+        yield block(4, number(1, i + 1) + number(2, 1) + number(3, 0x400000 + 16 * i) + block(4, line))
     for i in range(FUNCTIONS):
         strings += [b"server::module_%d::Handler::process_%d" % (i % 97, i), b"src/module_%d.cc" % (i % 97)]
-        yield block(5, field(1, i + 1) + field(2, len(strings) - 2) + field(3, len(strings) - 2) + field(4, len(strings) - 1))
-    flags = b"".join(field(f, 1) for f in (7, 8, 9, 10))
-    yield block(3, field(1, 1) + field(2, 0x400000) + field(3, 0x800000) + field(5, 5) + flags)
+        yield block(5, number(1, i + 1) + number(2, len(strings) - 2) + number(3, len(strings) - 2) + number(4, len(strings) - 1))
+    flags = b"".join(number(f, 1) for f in (7, 8, 9, 10))
+    yield block(3, number(1, 1) + number(2, 0x400000) + number(3, 0x800000) + number(5, 5) + flags)
 
 
 def walk(rng, length):
@@ -60,7 +46,7 @@ def write_profile(path):
     near, far = ([walk(rng, DEPTH // 2) for _ in range(PIECES)] for _ in range(2))
     dispatch = varint(1)
     with open(path, "wb") as f:
-        f.write(block(1, field(1, 1) + field(2, 2)) + block(1, field(1, 3) + field(2, 4)))
+        f.write(block(1, number(1, 1) + number(2, 2)) + block(1, number(1, 3) + number(2, 4)))
         while f.tell() < SIZE:
             stack = rng.choice(near) + dispatch + rng.choice(far)
             f.write(block(2, block(1, stack) + block(2, varint(rng.getrandbits(10)) + varint(rng.getrandbits(20)))))

@@ -7,30 +7,12 @@ need go python3
 oracle=$HEAPTAP_SOURCE/tests/e2e/pprof_shell_oracle.py
 basic=$HEAPTAP_SOURCE/tests/data/pprof/basic.pb.gz
 
-agree() { # SEED SCRIPTS
-	local half pids=() pid status=0
-	for half in a b; do
-		mkdir -p "$half"
-		(cd "$half" && python3 "$oracle" "$heaptap" "$1-$half" $(($2 / 2))) >"$half.out" 2>&1 &
-		pids+=($!)
-	done
-	for pid in "${pids[@]}"; do
-		wait "$pid" || status=1
-	done
-	cat a.out b.out
-	return $status
-}
-
 test_scripts_of_a_fixed_seed() {
-	agree fixed 200
+	oracle_agrees "$oracle" fixed 200
 }
 
 test_scripts_of_a_fresh_seed() {
-	# pprof itself is at random among equals; whether ours is one of its answers is a matter of how often one asks.
-	[ -z "${CI-}" ] || skip "a fresh seed is for people: CI does not depend on chance"
-	local seed=${SHELL_SEED:-$RANDOM$RANDOM}
-	echo "SHELL_SEED=$seed"
-	agree "$seed" 60
+	oracle_agrees_by_chance "$oracle" SHELL_SEED 60
 }
 
 # The commands that the oracle does not reach.

@@ -8,31 +8,12 @@ need go python3
 
 oracle=$HEAPTAP_SOURCE/tests/e2e/reports_oracle.py
 
-# Two halves at a time: the tool costs more than what it judges.
-agree() { # SEED PROFILES
-	local half pids=() pid status=0
-	for half in a b; do
-		mkdir -p "$half"
-		(cd "$half" && python3 "$oracle" "$heaptap" "$1-$half" $(($2 / 2))) >"$half.out" 2>&1 &
-		pids+=($!)
-	done
-	for pid in "${pids[@]}"; do
-		wait "$pid" || status=1
-	done
-	cat a.out b.out
-	return $status
-}
-
 test_fixed_seed() {
-	agree fixed 500
+	oracle_agrees "$oracle" fixed 500
 }
 
 test_fresh_seed() {
-	# pprof itself is at random among equals; whether ours is one of its answers is a matter of how often one asks.
-	[ -z "${CI-}" ] || skip "a fresh seed is for people: CI does not depend on chance"
-	local seed=${REPORTS_SEED:-$RANDOM$RANDOM}
-	echo "REPORTS_SEED=$seed"
-	agree "$seed" 100
+	oracle_agrees_by_chance "$oracle" REPORTS_SEED 100
 }
 
 test_snapshots() {

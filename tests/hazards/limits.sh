@@ -47,12 +47,12 @@ setup() {
 }
 
 # Seven eighths of what the limit leaves are the program's own, at any rate.
-test_address_space() {
+grows_within() { # LETTER of ulimit
 	local limit rate
 	for limit in 60 200 400 1000 3000; do
 		for rate in 1 4K 512K; do
 			(
-				ulimit -v $((limit * 1024))
+				ulimit "$1" $((limit * 1024))
 				"$heaptap" run -q -i 0 -r $rate -o out -- "$top/grow" $((limit * 3 / 4 - 20)) >got
 			)
 			is "$(<got)" "$((limit * 3 / 4 - 20)) of $((limit * 3 / 4 - 20))" "$limit MB, -r $rate"
@@ -60,17 +60,12 @@ test_address_space() {
 	done
 }
 
+test_address_space() {
+	grows_within -v
+}
+
 test_data_size() {
-	local limit rate
-	for limit in 60 200 400 1000 3000; do
-		for rate in 1 4K 512K; do
-			(
-				ulimit -d $((limit * 1024))
-				"$heaptap" run -q -i 0 -r $rate -o out -- "$top/grow" $((limit * 3 / 4 - 20)) >got
-			)
-			is "$(<got)" "$((limit * 3 / 4 - 20)) of $((limit * 3 / 4 - 20))" "$limit MB, -r $rate"
-		done
-	done
+	grows_within -d
 }
 
 test_the_user_is_told() {

@@ -21,18 +21,6 @@ Test(company, two_copies_are_one)
 	unlink(copy);
 }
 
-static const char *jemalloc(void)
-{
-	static const char *const places[] = { "/usr/lib/x86_64-linux-gnu/libjemalloc.so.2",
-					      "/usr/lib/aarch64-linux-gnu/libjemalloc.so.2" };
-
-	for (size_t i = 0; i < ARRAY_SIZE(places); i++)
-		if (access(places[i], R_OK) == 0)
-			return places[i];
-	cr_skip_test("libjemalloc2 is not installed");
-	return NULL;
-}
-
 Test(company, forward_to_another_allocator_behind_us)
 {
 	static struct server s;

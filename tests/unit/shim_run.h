@@ -122,3 +122,29 @@ static inline void expect_known_blocks(const char *behind)
 	cr_expect_eq(load_relaxed(&s.r.procs[0].untracked), 0);
 	server_done(&s);
 }
+
+static inline const char *jemalloc(void)
+{
+	static const char *const places[] = { "/usr/lib/x86_64-linux-gnu/libjemalloc.so.2",
+					      "/usr/lib/aarch64-linux-gnu/libjemalloc.so.2" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++)
+		if (access(places[i], R_OK) == 0)
+			return places[i];
+	cr_skip_test("libjemalloc2 is not installed");
+	return NULL;
+}
+
+/* A twin takes the return address it finds for the program's: so a hook must jump to everything, never call. */
+static inline void expect_tail_jumps(const char *hook)
+{
+	static char code[1 << 16];
+	char command[256];
+
+	snprintf(command, sizeof(command), "objdump -d --no-show-raw-insn --disassemble=%s libheaptap.so", hook);
+	cr_assert_eq(run("", command, code, sizeof(code)), 0);
+	cr_expect_not_null(strstr(code, "\tjmp"), "%s is not there", hook);
+	cr_expect_null(strstr(code, "\tcall"), "%s calls:\n%s", hook, code);
+	cr_expect_null(strstr(code, "\tpush"), "%s has a frame:\n%s", hook, code);
+	cr_expect_null(strstr(code, "@plt"), "%s goes where the program may interpose:\n%s", hook, code);
+}

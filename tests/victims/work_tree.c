@@ -60,8 +60,6 @@ int main(int argc, char **argv)
 
 		drop(i % 2 ? kept : tree);
 		kept = i % 2 ? tree : kept;
-		if (i % 2 == 0)
-			continue;
 	}
 	drop(kept);
 	return 0;
