@@ -104,16 +104,17 @@ def cc1plus():
 
 
 def rows(build):
+    """(name, command, its standard input or None, what drives it if it is a server and says how long that took)."""
     victims = build + '/tests/victims/'
     return [
-        ('pairs, 1 thread', [victims + 'work_pairs', '1', '20000000'], None),
-        ('pairs, 2 threads', [victims + 'work_pairs', '2', '10000000'], None),
-        ('tree, 16 384 stacks', [victims + 'work_tree', '100', '8'], None),
-        ('python3, dicts', ['python3', 'dicts.py'], None),
-        ('sqlite3, load', ['sqlite3', ':memory:'], 'load.sql'),
-        ('cc1plus, C++', [cc1plus(), '-quiet', '-O1', '-fpreprocessed', 'source.ii', '-o', '/dev/null'], None),
+        ('pairs, 1 thread', [victims + 'work_pairs', '1', '20000000'], None, None),
+        ('pairs, 2 threads', [victims + 'work_pairs', '2', '10000000'], None, None),
+        ('tree, 16 384 stacks', [victims + 'work_tree', '100', '8'], None, None),
+        ('python3, dicts', ['python3', 'dicts.py'], None, None),
+        ('sqlite3, load', ['sqlite3', ':memory:'], 'load.sql', None),
+        ('cc1plus, C++', [cc1plus(), '-quiet', '-O1', '-fpreprocessed', 'source.ii', '-o', '/dev/null'], None, None),
         ('redis SET, pipelined', ['redis-server', '--port', str(REDIS_PORT), '--save', '', '--daemonize', 'no'],
-         'redis'),
+         None, redis_load),
     ]
 
 
@@ -135,16 +136,16 @@ def redis_load(child):
     return wall
 
 
-def measure(way, command, feed):
+def measure(way, command, feed, drive):
     """(wall seconds, CPU seconds, MiB) of one run; the way's own files are removed afterwards."""
     # time(1) stands between, or the largest resident set would be at least this interpreter's.
     words = ['/usr/bin/time', '-q', '-f', '%e %U %S %M', '-o', 'usage', 'env'] + \
         ['%s=%s' % pair for pair in way.env.items()] + way.words + command
     env = dict(os.environ, PYTHONMALLOC='malloc', PYTHONHASHSEED='0')
-    stdin = open(feed, 'rb') if feed and feed != 'redis' else subprocess.DEVNULL
+    stdin = open(feed, 'rb') if feed else subprocess.DEVNULL
     child = subprocess.Popen(words, stdin=stdin, stdout=subprocess.DEVNULL,
                              stderr=subprocess.DEVNULL, env=env, start_new_session=True)
-    served = redis_load(child) if feed == 'redis' else None
+    served = drive(child) if drive else None
     if child.wait():
         raise SystemExit('peers: %s failed with status %d' % (' '.join(words), child.returncode))
     with open('usage', encoding='ascii') as f:
@@ -155,12 +156,12 @@ def measure(way, command, feed):
     return served or wall, user + system, kib / 1024
 
 
-def row_of(columns, command, feed, rounds):
+def row_of(columns, program, rounds):
     """Per column: the rounds' measurements."""
     got = {way.name: [] for way in columns}
     for _ in range(rounds):
         for way in columns:
-            got[way.name].append(measure(way, command, feed))
+            got[way.name].append(measure(way, *program))
     return got
 
 
@@ -195,10 +196,10 @@ def main():
     with tempfile.TemporaryDirectory() as work:
         os.chdir(work)
         write_inputs()
-        for name, command, feed in rows(build):
+        for name, *program in rows(build):
             if args.only and not any(word in name for word in args.only.split(',')):
                 continue
-            results.append((name, row_of(columns, command, feed, args.rounds)))
+            results.append((name, row_of(columns, program, args.rounds)))
             print('measured: ' + name, file=sys.stderr, flush=True)
         os.chdir('/')
     table('wall time', 's', 0, columns, results)
