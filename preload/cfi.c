@@ -190,17 +190,17 @@ struct rule cfi_rule(const struct cfi_image *image, uintptr_t pc)
 
 	switch (search_table(image, pc, &fde)) {
 	case SEARCH_NONE:
-		return rule_make(RULE_NO_CFI, 0, 0, false);
+		return rule_bare(RULE_NO_CFI);
 	case SEARCH_BAD:
-		return rule_make(RULE_UNSOUND, 0, 0, false);
+		return rule_bare(RULE_UNSOUND);
 	case SEARCH_FOUND:
 		break;
 	}
 	if (!read_fde(image, fde, &fn, &end))
-		return rule_make(RULE_UNSOUND, 0, 0, false);
+		return rule_bare(RULE_UNSOUND);
 	if (pc < fn.start || pc >= end)
-		return rule_make(RULE_NO_CFI, 0, 0, false);
+		return rule_bare(RULE_NO_CFI);
 	if (!cfa_row(&fn, pc, &row))
-		return rule_make(RULE_UNSOUND, 0, 0, false);
+		return rule_bare(RULE_UNSOUND);
 	return cfa_rule(&row, fn.signal, pc);
 }

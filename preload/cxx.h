@@ -13,7 +13,6 @@
  * first calls of each operator are watched: was the block counted on the way?  Then that operator is forwarded. */
 #pragma once
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 

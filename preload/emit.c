@@ -81,45 +81,37 @@ static void put(uint32_t holder, struct abi_event *e)
 	sampler.writing = was_writing;
 }
 
-void emit_alloc(uint32_t holder, const struct live_entry *from)
+/* What all events of a sampled block repeat. */
+static inline struct abi_event event_of(enum abi_event_kind kind, const struct live_entry *from, uint64_t time_ns)
 {
-	struct abi_event e = {
-		.kind = ABI_EVENT_ALLOC,
+	return (struct abi_event){
+		.kind = (uint8_t)kind,
 		.size = from->size,
-		.time_ns = from->born_ns,
+		.time_ns = time_ns,
 		.born_ns = from->born_ns,
 		.rate = from->rate,
 		.stack = from->stack,
 	};
+}
+
+void emit_alloc(uint32_t holder, const struct live_entry *from)
+{
+	struct abi_event e = event_of(ABI_EVENT_ALLOC, from, from->born_ns);
 
 	put(holder, &e);
 }
 
 void emit_free(uint32_t holder, const struct live_entry *from, uint8_t flags)
 {
-	struct abi_event e = {
-		.kind = ABI_EVENT_FREE,
-		.flags = flags,
-		.size = from->size,
-		.time_ns = attach_now(),
-		.born_ns = from->born_ns,
-		.rate = from->rate,
-		.stack = from->stack,
-	};
+	struct abi_event e = event_of(ABI_EVENT_FREE, from, attach_now());
 
+	e.flags = flags;
 	put(holder, &e);
 }
 
 void emit_inherited(uint32_t holder, const struct live_entry *from)
 {
-	struct abi_event e = {
-		.kind = ABI_EVENT_INHERITED,
-		.size = from->size,
-		.time_ns = attach_now(),
-		.born_ns = from->born_ns,
-		.rate = from->rate,
-		.stack = from->stack,
-	};
+	struct abi_event e = event_of(ABI_EVENT_INHERITED, from, attach_now());
 
 	put(holder, &e);
 }

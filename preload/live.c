@@ -284,9 +284,14 @@ void live_drop(const struct live_ref *ref)
 	filter_add(ref->p, -1);
 }
 
+static uint64_t place_of(uint64_t table, uint64_t bucket)
+{
+	return table << 40 | bucket;
+}
+
 uint64_t live_place(const struct live_ref *ref)
 {
-	return (uint64_t)ref->table << 40 | ref->bucket;
+	return place_of(ref->table, ref->bucket);
 }
 
 static bool win(const struct live_walk *w, uint64_t place, uint32_t slot, int what)
@@ -343,7 +348,7 @@ static void each_of_table(const struct live_walk *w, uint64_t which)
 
 	for (uint64_t at = 0; at < n; at++) {
 		if (was_touched(t, at))
-			each_of_bucket(w, &b[at], which << 40 | at);
+			each_of_bucket(w, &b[at], place_of(which, at));
 		else
 			at |= (1ull << t->part_shift) - 1;
 	}

@@ -78,6 +78,7 @@ bool live_insert(const void *p, const struct live_entry *e);
 /* Take the entry of `p` out, if there is one: follow with live_restore() or live_drop(). */
 bool live_detach(const void *p, struct live_ref *ret);
 void live_restore(const struct live_ref *ref);
+void live_drop(const struct live_ref *ref);
 
 /* A walk through the table while others work on it.  `at` is 0 before, LIVE_AT(place) while the walk is at that
  * live_place(), one more when it has been there, and the highest number in the end.  While it is there, whose an
@@ -101,8 +102,7 @@ struct live_walk {
 };
 
 void live_each(const struct live_walk *w);
+uint64_t live_place(const struct live_ref *ref);
 
 /* All marks become 0; while there is one thread. */
 void live_unmark(void);
-uint64_t live_place(const struct live_ref *ref);
-void live_drop(const struct live_ref *ref);

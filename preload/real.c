@@ -98,16 +98,23 @@ const struct link_map *real_self(void)
 	return self;
 }
 
+/* Are these the first `n` bytes of the soname of `map`? */
+static bool is_named(const struct link_map *map, const char *text, size_t n)
+{
+	const char *name = dynsym_soname(map);
+	size_t i = 0;
+
+	while (name && i < n && name[i] == text[i])
+		i++;
+	return i == n;
+}
+
 /* The kernel's object is in the loader's list, but nobody is bound to it. */
 static bool is_vdso(const struct link_map *map)
 {
 	static const char prefix[] = "linux-vdso";
-	const char *name = dynsym_soname(map);
-	size_t i = 0;
 
-	while (name && i + 1 < sizeof(prefix) && name[i] == prefix[i])
-		i++;
-	return i + 1 == sizeof(prefix);
+	return is_named(map, prefix, sizeof(prefix) - 1);
 }
 
 struct real_next real_next(const char *name)
@@ -154,15 +161,24 @@ static void assign_or(void *entry, const char *name, void (*composed)(void))
 
 static void decide(void)
 {
-	static const char *const core[] = { "malloc", "calloc", "realloc", "free", "memalign" };
+	static const struct {
+		const char *name;
+		void *entry;
+	} others[] = {
+		{ "calloc", &real.calloc },
+		{ "realloc", &real.realloc },
+		{ "free", &real.free },
+		{ "memalign", &real.memalign },
+	};
+	const struct real_next next_malloc = real_next("malloc");
 
-	owner = real_next(core[0]).map;
-	for (size_t i = 0; i < ARRAY_SIZE(core); i++)
-		mixed |= real_next(core[i]).map != owner;
-	assign_next(&real.calloc, "calloc");
-	assign_next(&real.realloc, "realloc");
-	assign_next(&real.free, "free");
-	assign_next(&real.memalign, "memalign");
+	owner = next_malloc.map;
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+		struct real_next next = real_next(others[i].name);
+
+		mixed |= next.map != owner;
+		assign(others[i].entry, next.symbol);
+	}
 	assign_next(&real.reallocarray, "reallocarray");
 	assign_next(&real.dlclose, "dlclose");
 	assign_or(&real.aligned_alloc, "aligned_alloc", (void (*)(void))composed_aligned_alloc);
@@ -170,7 +186,7 @@ static void decide(void)
 	assign_or(&real.valloc, "valloc", (void (*)(void))composed_valloc);
 	assign_or(&real.pvalloc, "pvalloc", (void (*)(void))composed_pvalloc);
 	cxx_decide();
-	assign_next(&real.malloc, "malloc"); /* last: its hook tests it first */
+	assign(&real.malloc, next_malloc.symbol); /* last: its hook tests it first */
 }
 
 /* Relocation turns this word from an offset in the file into its own address. */
@@ -195,12 +211,8 @@ bool real_ready(void)
 static bool is_rival(const struct link_map *map)
 {
 	static const char ours[] = "libheaptap.so";
-	const char *name = dynsym_soname(map);
-	size_t i = 0;
 
-	while (name && i < sizeof(ours) && name[i] == ours[i])
-		i++;
-	return i == sizeof(ours);
+	return is_named(map, ours, sizeof(ours)); /* to its end: the NUL, too */
 }
 
 static bool has_rival(const struct link_map *self)
@@ -211,14 +223,22 @@ static bool has_rival(const struct link_map *self)
 	return false;
 }
 
+/* The program itself: the first in the loader's list. */
+static const struct link_map *first_object(void)
+{
+	const struct link_map *map = real_self();
+
+	while (map->l_prev)
+		map = map->l_prev;
+	return map;
+}
+
 /* The object that the program is bound to for `name`, or NULL: it is ours.  By the objects' own tables: dlsym()
  * answers for a program that is not position independent with a PLT entry of its own, whoever stands in front. */
 static const struct link_map *front_of(const char *name, const struct link_map *self)
 {
-	const struct link_map *map = self;
+	const struct link_map *map = first_object();
 
-	while (map->l_prev)
-		map = map->l_prev;
 	while (map && !dynsym_find(map, name))
 		map = map->l_next;
 	return map != self ? map : NULL;
@@ -246,24 +266,25 @@ void real_survey(struct real_survey *ret)
 	}
 }
 
+static const struct link_map *libc_map(void)
+{
+	return real_next("gnu_get_libc_version").map;
+}
+
 /* Not by dlopen(): our constructor runs before libc's own (-z initfirst), and dlopen() would run that one at once,
  * without arguments and environment. */
 void *real_libc(const char *name)
 {
 	struct real_next next = real_next(name);
 
-	return next.map && next.map == real_next("gnu_get_libc_version").map ? (void *)(uintptr_t)next.symbol
-									     : NULL;
+	return next.map && next.map == libc_map() ? (void *)(uintptr_t)next.symbol : NULL;
 }
 
 bool real_imported(const char *name)
 {
-	const struct link_map *self = real_self(), *map = self;
-	const struct link_map *libc = real_next("gnu_get_libc_version").map;
+	const struct link_map *self = real_self(), *libc = libc_map();
 
-	while (map->l_prev)
-		map = map->l_prev;
-	for (; map; map = map->l_next)
+	for (const struct link_map *map = first_object(); map; map = map->l_next)
 		if (map != self && map != libc && dynsym_imports(map, name))
 			return true;
 	return false;

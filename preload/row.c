@@ -68,7 +68,7 @@ static struct rule ordinary_rule(const struct cfa_row *row, const struct expr_va
 
 	if (!column_offset(&row->ra, cfa, pc, &ra) || (!chain && !column_offset(&row->fp, cfa, pc, &fp)) ||
 	    !arch_rule_slots(ra, fp, cfa->loaded ? 0 : cfa->offset / 8, &slot, &lone_ra))
-		return rule_make(RULE_UNSOUND, 0, 0, false);
+		return rule_bare(RULE_UNSOUND);
 	if (!cfa->loaded)
 		kind = cfa->base == EXPR_SP ? RULE_SP : RULE_FP;
 	else if (cfa->base == EXPR_SP)
@@ -83,10 +83,10 @@ struct rule cfa_rule(const struct cfa_row *row, bool signal, uintptr_t pc)
 	struct expr_value cfa;
 
 	if (row->ra.kind == COL_UNDEFINED)
-		return rule_make(RULE_END, 0, 0, false);
+		return rule_bare(RULE_END);
 	if (!cfa_value(row, pc, &cfa) || cfa.base == EXPR_CONST || cfa.offset % 8 ||
 	    cfa.offset != (int32_t)cfa.offset)
-		return rule_make(RULE_UNSOUND, 0, 0, false);
+		return rule_bare(RULE_UNSOUND);
 	if (!signal)
 		return ordinary_rule(row, &cfa, pc);
 	if (ARCH_SIGNAL_SP)

@@ -38,6 +38,12 @@ static inline struct rule rule_make(enum rule_kind kind, int64_t cfa, uint32_t s
 					(uint64_t)lone_ra << RULE_LONE_BIT | slot) };
 }
 
+/* Of a kind that has neither offset nor slot. */
+static inline struct rule rule_bare(enum rule_kind kind)
+{
+	return rule_make(kind, 0, 0, false);
+}
+
 static inline enum rule_kind rule_kind(struct rule r)
 {
 	return (enum rule_kind)(r.word >> RULE_KIND_BIT & 15);

@@ -38,7 +38,7 @@ static inline struct rule rules_find(uintptr_t pc)
 	/* An empty entry may pass for one of tag 0: that is no rule, either. */
 	for (unsigned way = 1; UNLIKELY((e & RULES_TAG) != tag); way++) {
 		if (way == RULES_WAYS)
-			return rule_make(RULE_NONE, 0, 0, false);
+			return rule_bare(RULE_NONE);
 		e = load_relaxed(&rules_table[way][set]);
 	}
 	return (struct rule){ (int64_t)e >> RULES_TAG_BITS };

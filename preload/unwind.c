@@ -40,7 +40,7 @@ static COLD NOINLINE struct rule compile(uintptr_t pc)
 {
 	uint32_t generation = rules_generation();
 	const struct cfi_image *image = modules_find(pc);
-	struct rule r = rule_make(RULE_NONE, 0, 0, false);
+	struct rule r = rule_bare(RULE_NONE);
 
 	if (image) {
 		r = cfi_rule(image, pc);
