@@ -1,8 +1,8 @@
-/* collectord/live/books.h - what one session's events add up to: a bucket per stack, a total, the peak.
+/* collectord/live/books.h - what one process's events add up to: a bucket per stack, a total, the peak.
  *
- * Used by one session, one thread.  Frames are copied in once, when an event first names their stack.  Sums are
- * integers in the units of common/weight.h, modulo 2^64, so that a free takes away exactly what its alloc added.
- * In-use = alloc + inherited - freed; it may be below 0 for a moment, when lanes are drained out of order.
+ * Used by one process's ledger, one thread.  Frames are copied in once, when an event first names their stack. Sums
+ * are integers in the units of common/weight.h, modulo 2^64, so that a free takes away exactly what its alloc
+ * added. In-use = alloc + inherited - freed; it may be below 0 for a moment, when lanes are drained out of order.
  * The peak is kept for every bucket in O(1) per event: see books.c. */
 #pragma once
 

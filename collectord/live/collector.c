@@ -229,6 +229,17 @@ void collector_drain_all(struct collector *c)
 	}
 }
 
+void collector_drain_user(struct collector *c, uint32_t uid)
+{
+	struct session *s;
+
+	LIST_FOREACH(s, &c->sessions, link)
+	{
+		if (s->uid == uid)
+			session_drain_now(s);
+	}
+}
+
 void collector_each(struct collector *c, void (*fn)(const struct session_view *v, void *arg), void *arg)
 {
 	struct session *s;

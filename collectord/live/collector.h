@@ -1,12 +1,12 @@
 /* collectord/live/collector.h - a running collector: listener, sessions, draining, books, snapshots.
  *
  * Used by the daemon and by `heaptap run`, each with its own struct loop; one thread, everything happens inside
- * loop callbacks.  A session is one executed program that shook hands; it lives until its process dies or executes
- * another program, is drained a last time, gets its final snapshot, and is then forgotten.
- * A final snapshot says the exit status if the process is our child and was not reaped before the loop saw its end
- * (waitid(P_PIDFD, WNOWAIT)): reap children from the loop, after SESSION_ENDED or with a turn in between.
- * Failures: setting up returns a fault; afterwards a client's fault ends only that client's session, and I/O errors
- * are counted (collector_errors()) and retried. */
+ * loop callbacks.  A session is one executed program that shook hands, and the children it forks; each of these
+ * lives until it dies or executes another program, is drained a last time, gets its final snapshot, and is
+ * forgotten. A final snapshot says the exit status if the process is our child and was not reaped before the loop
+ * saw its end (waitid(P_PIDFD, WNOWAIT)): reap children from the loop, after SESSION_ENDED or with a turn in
+ * between. Failures: setting up returns a fault; afterwards a client's fault ends only that client's session, and
+ * I/O errors are counted (collector_errors()) and retried. */
 #pragma once
 
 #include <stdbool.h>
@@ -56,15 +56,15 @@ struct collector_config {
 	const char *out_dir;     /* must exist; snapshots go below it */
 	uint32_t rate;           /* T, 1..ABI_MAX_RATE */
 	uint32_t interval_s;     /* periodic snapshots; 0 = none */
-	uint32_t keep;           /* periodic snapshots kept per session, older ones are removed; 0 = all */
+	uint32_t keep;           /* periodic snapshots kept per process, older ones are removed; 0 = all */
 	uint32_t max_depth;      /* 0 = ABI_DEFAULT_DEPTH */
 	uint32_t on_full;        /* enum abi_on_full */
 	uint32_t only_pid;       /* record this process, whatever it executes, and no other; 0 = all */
 	uint32_t max_sessions, max_sessions_per_user; /* at a time; 0 = the defaults below */
 	uint32_t admin_gid; /* members see and change everybody's processes, as root does; 0 = none */
 	bool skip_empty;    /* a program that ended without a sample leaves no snapshot */
-	/* Name of the directory below out_dir for this session's snapshots; "" = out_dir itself.  Created 0750 by
-	 * the collector.  NULL: the collector names it "s<id>". */
+	/* Name of the directory below out_dir for this process's snapshots; "" = out_dir itself.  Created 0750 by
+	 * the collector.  NULL: the collector names it "s<id>", a child's "s<id>.<number>". */
 	void (*name_session)(const struct session_view *v, char *buf, size_t size, void *arg);
 	void (*on_change)(enum session_change what, const struct session_view *v, void *arg);
 	void *arg;
@@ -74,11 +74,15 @@ struct collector_config {
 int collector_new(struct loop *loop, const struct collector_config *config, struct collector **ret,
 		  struct fault *f);
 
-/* Snapshot every session with reason `why`; written asynchronously, announced by SESSION_SAVED. */
+/* Snapshot every process with reason `why`; written asynchronously, announced by SESSION_SAVED. */
 void collector_snapshot_all(struct collector *c, enum snapshot_reason why);
 
 /* Drain everything once, now: for a live status line or before reading views. */
 void collector_drain_all(struct collector *c);
+
+/* The same for the sessions of one user, or for one. */
+void collector_drain_user(struct collector *c, uint32_t uid);
+void collector_drain_session(struct collector *c, uint64_t session);
 
 /* Call `fn` for each process of each session that is not forgotten yet. */
 void collector_each(struct collector *c, void (*fn)(const struct session_view *v, void *arg), void *arg);
@@ -87,12 +91,12 @@ void collector_each(struct collector *c, void (*fn)(const struct session_view *v
  * frames from now on.  The same goes for all processes that share the session. */
 void collector_change(struct collector *c, uint64_t session, uint32_t rate, uint32_t max_depth);
 
-/* Take a snapshot of one process now; announced by SESSION_SAVED or SESSION_SAVE_FAILED.  *ret_behind: one begun
- * before is still being written, and will be announced first.  0 or -ESRCH. */
+/* Take a snapshot of one process now, of what was drained; announced by SESSION_SAVED or SESSION_SAVE_FAILED.
+ * *ret_behind: one begun before is still being written, and will be announced first.  0 or -ESRCH. */
 int collector_snapshot(struct collector *c, uint64_t session, uint32_t pid, enum snapshot_reason why,
 		       bool *ret_behind);
 
-/* The same as bytes, nothing is written; *ret_buf is malloc'ed.  0, -ESRCH or -ENOMEM. */
+/* Drained, and as bytes, nothing is written; *ret_buf is malloc'ed.  0, -ESRCH or -ENOMEM. */
 int collector_encode(struct collector *c, uint64_t session, uint32_t pid, void **ret_buf, size_t *ret_len);
 
 /* The directory snapshots go below, wherever it is by now.  0 or -errno. */

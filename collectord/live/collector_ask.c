@@ -32,21 +32,25 @@ void collector_change(struct collector *c, uint64_t session, uint32_t rate, uint
 	store_relaxed(&s->region.map.control->max_depth, max_depth);
 }
 
-/* Its process `pid`, with all it wrote so far in its books. */
-static struct process *find_drained(struct collector *c, uint64_t session, uint32_t pid)
+void collector_drain_session(struct collector *c, uint64_t session)
 {
 	struct session *s = find_session(c, session);
 
-	if (!s)
-		return NULL;
-	session_drain_now(s);
-	return session_find_pid(s, pid);
+	if (s)
+		session_drain_now(s);
+}
+
+static struct process *find_process(struct collector *c, uint64_t session, uint32_t pid)
+{
+	struct session *s = find_session(c, session);
+
+	return s ? session_find_pid(s, pid) : NULL;
 }
 
 int collector_snapshot(struct collector *c, uint64_t session, uint32_t pid, enum snapshot_reason why,
 		       bool *ret_behind)
 {
-	struct process *p = find_drained(c, session, pid);
+	struct process *p = find_process(c, session, pid);
 
 	if (!p)
 		return -ESRCH;
@@ -57,8 +61,10 @@ int collector_snapshot(struct collector *c, uint64_t session, uint32_t pid, enum
 
 int collector_encode(struct collector *c, uint64_t session, uint32_t pid, void **ret_buf, size_t *ret_len)
 {
-	struct process *p = find_drained(c, session, pid);
+	struct process *p;
 
+	collector_drain_session(c, session);
+	p = find_process(c, session, pid);
 	if (!p)
 		return -ESRCH;
 	return snap_encode(p, p->saver.seq + 1, SNAPSHOT_ASKED, ret_buf, ret_len);

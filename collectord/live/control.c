@@ -10,10 +10,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "collectord/live/clock.h"
 
 #define MAX_ASKERS 64u
 #define MAX_ASKERS_PER_USER 16u
@@ -198,14 +198,6 @@ static struct asker *asker_new(struct control *k, struct peer *peer)
 	return a;
 }
 
-static uint64_t clock_of(clockid_t id)
-{
-	struct timespec ts;
-
-	clock_gettime(id, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-}
-
 /* Not the user who was answered last, if another one waits. */
 static struct asker *next_in_turn(const struct control *k)
 {
@@ -227,14 +219,14 @@ static void on_turn(void *arg)
 {
 	struct control *k = arg;
 	struct asker *a = next_in_turn(k);
-	uint64_t now = clock_of(CLOCK_MONOTONIC), began;
+	uint64_t now = clock_read_ns(CLOCK_MONOTONIC), began;
 
 	if (a && now >= k->next_turn_ns) {
 		a->is_waiting = false;
 		k->last_uid = a->uid;
-		began = clock_of(CLOCK_THREAD_CPUTIME_ID);
+		began = clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
 		control_answer(a, &a->request);
-		k->next_turn_ns = now + PAUSE_FACTOR * (clock_of(CLOCK_THREAD_CPUTIME_ID) - began);
+		k->next_turn_ns = now + PAUSE_FACTOR * (clock_read_ns(CLOCK_THREAD_CPUTIME_ID) - began);
 		push(a);
 		a = next_in_turn(k);
 	}

@@ -20,7 +20,6 @@ void control_free(struct control *k); /* takes NULL; drops who is still waiting 
 
 /* A message of `len` bytes that begins with CONTROL_MAGIC, its first `sizeof(request)` bytes at `msg`.  Takes
  * peer->sock over by setting it to -1. */
-struct control_request;
 void control_ask(struct control *k, struct peer *peer, const struct control_request *msg, size_t len);
 
 /* Something changed in a session: it may be what somebody waits for. */

@@ -9,21 +9,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "collectord/live/clock.h"
 #include "collectord/live/memfd.h"
 #include "common/handshake.h"
 #include "common/weight.h"
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-}
 
 static bool may_see(const struct asker *a, uint32_t uid)
 {
@@ -79,7 +70,7 @@ void control_note_passive(struct control *k, const struct session_view *v)
 	struct control_process p;
 
 	describe(v, &p);
-	passive_note(&k->passive, &p, now_ns());
+	passive_note(&k->passive, &p, clock_read_ns(CLOCK_MONOTONIC));
 }
 
 /* What collector_each() visits, as far as one request is about it. */
@@ -88,6 +79,7 @@ struct visit {
 	const struct control_request *request;
 	struct session_view found; /* strings not valid */
 	unsigned n;
+	uint64_t drained; /* the session that was last */
 };
 
 static bool concerns(const struct visit *w, const struct session_view *v)
@@ -113,9 +105,13 @@ static void list(struct asker *a, const struct control_request *request)
 	struct visit w = { .asker = a, .request = request };
 	struct control_record r = { .kind = CONTROL_PROCESS };
 	struct passive_list *p = &a->control->passive;
-	uint64_t now = now_ns();
+	uint64_t now = clock_read_ns(CLOCK_MONOTONIC);
 
-	collector_drain_all(a->control->collector); /* what has happened is said, not what was read last */
+	/* What has happened is said, not what was read last. */
+	if (a->sees_all)
+		collector_drain_all(a->control->collector);
+	else
+		collector_drain_user(a->control->collector, a->uid);
 	collector_each(a->control->collector, list_one, &w);
 	for (size_t i = 0; i < p->n; i++)
 		if (passive_get(p, i, now, &r.process) && may_see(a, r.process.uid) &&
@@ -252,6 +248,9 @@ static void await_one(const struct session_view *v, void *arg)
 	if (!grown)
 		return;
 	a->awaited = grown;
+	if (w->drained != v->id) /* once for all its processes, which come one after another */
+		collector_drain_session(a->control->collector, v->id);
+	w->drained = v->id;
 	if (collector_snapshot(a->control->collector, v->id, v->pid, SNAPSHOT_ASKED, &one.is_behind))
 		return;
 	one.seq = v->snapshots + 1 + one.is_behind;

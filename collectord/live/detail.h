@@ -3,7 +3,7 @@
  * Part of a bucket of the books; one owner, one thread.  Counts are weighted and in WEIGHT_COUNT units, so a free
  * takes away exactly what its alloc added.  Events that came through spill counters have neither time nor size:
  * they enter under their mean size and, as allocs, at the time they were read; as frees they are no lifetimes and
- * take away the mean birth.  `undated` says how many there were.  Without memory, or when the session has as many
+ * take away the mean birth.  `undated` says how many there were.  Without memory, or when the process has as many
  * cells as it may: the event is one of those too. */
 #pragma once
 

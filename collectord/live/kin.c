@@ -72,7 +72,7 @@ static int maps_region(uint32_t pid, uint64_t ino)
 	return found;
 }
 
-static bool is_dead(int pidfd)
+bool kin_is_dead(int pidfd)
 {
 	struct pollfd p = { .fd = pidfd, .events = POLLIN };
 
@@ -100,7 +100,7 @@ static int try_pid(const struct kin *k, uint32_t pid, int *ret_pidfd)
 	if (fd < 0)
 		return -errno;
 	r = check(k, pid);
-	if (r != -ESRCH && is_dead(fd))
+	if (r != -ESRCH && kin_is_dead(fd))
 		r = -ESRCH;
 	if (r)
 		close(fd);

@@ -21,5 +21,8 @@ struct kin {
  * Another -errno: it may live, but it cannot be told or watched. */
 int kin_find(const struct kin *k, uint32_t *ret_pid, int *ret_pidfd);
 
+/* Has the process behind `pidfd` ended? */
+bool kin_is_dead(int pidfd);
+
 /* Is process `pid` in a pid namespace below ours? */
 bool kin_is_nested(uint32_t pid);

@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "collectord/live/clock.h"
 #include "collectord/live/loop_impl.h"
 
 #define MAX_REPEATS 1000 /* of interrupted steps; a file system that always says EINTR is broken */
@@ -25,10 +25,7 @@ struct loop_timer {
 
 static int64_t now_ns(void)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+	return (int64_t)clock_read_ns(CLOCK_MONOTONIC);
 }
 
 static int try_backend(struct loop *l, const struct loop_backend *b)

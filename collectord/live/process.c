@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "collectord/live/clock.h"
 #include "collectord/live/kin.h"
 #include "collectord/live/session.h"
 
@@ -105,9 +105,7 @@ static void on_save_timer(void *arg)
 
 bool process_is_dead(const struct process *p)
 {
-	struct pollfd f = { .fd = p->pidfd, .events = POLLIN };
-
-	return p->pidfd >= 0 && poll(&f, 1, 0) == 1;
+	return p->pidfd >= 0 && kin_is_dead(p->pidfd);
 }
 
 static void note_exit_status(struct process *p)
@@ -262,21 +260,13 @@ static bool may_search(struct session *s)
 	return s->search_debt_ns < SEARCH_CREDIT_NS;
 }
 
-static uint64_t processor_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-}
-
 static int find(struct process *p, const struct kin *k)
 {
-	uint64_t began = processor_ns();
+	uint64_t began = clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
 	int r = kin_find(k, &p->pid, &p->pidfd);
 
 	if (!k->no_search)
-		p->session->search_debt_ns += (processor_ns() - began) * SEARCH_WAIT;
+		p->session->search_debt_ns += (clock_read_ns(CLOCK_THREAD_CPUTIME_ID) - began) * SEARCH_WAIT;
 	return r;
 }
 

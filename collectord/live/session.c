@@ -4,8 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "collectord/live/clock.h"
 #include "collectord/live/kin.h"
 #include "common/lane.h"
 
@@ -18,17 +18,9 @@
 #define ADOPT_BATCH 64u            /* processes taken up in one pass: others wait for their collector, too */
 #define MAX_SAVING 64u             /* dead processes being saved at a time: each has descriptors */
 
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-}
-
 uint64_t session_time(const struct session *s)
 {
-	return now_ns() - s->epoch_ns;
+	return clock_read_ns(CLOCK_MONOTONIC) - s->epoch_ns;
 }
 
 void session_view_passive(const struct peer *peer, const struct hello *h, struct session_view *ret)
@@ -260,16 +252,10 @@ static uint32_t next_drain_ms(const struct session *s, const struct drain_result
 	return ms < MIN_DRAIN_MS ? MIN_DRAIN_MS : ms;
 }
 
-/* Lanes that cannot be trusted end the session with what its books hold. */
-static void corrupt(struct session *s)
-{
-	session_end(s);
-}
-
 static void look(struct session *s, struct drain_result *res)
 {
 	if (!s->is_over && drain_pass(&s->drain, session_time(s), res))
-		corrupt(s);
+		session_end(s); /* its lanes cannot be trusted: what its books hold is all */
 	if (!s->is_over)
 		res->more |= adopt_some(s);
 	if (may_bury(s))
@@ -296,7 +282,7 @@ void session_drain_now(struct session *s)
 	if (s->is_over)
 		return;
 	if (drain_all(&s->drain, session_time(s)))
-		corrupt(s);
+		session_end(s);
 	else
 		adopt_all(s);
 }
@@ -352,7 +338,7 @@ int session_new(struct session_env *env, uint64_t id, struct peer *peer, const s
 	LIST_INIT(&s->processes);
 	s->env = env;
 	s->id = id;
-	s->epoch_ns = now_ns();
+	s->epoch_ns = clock_read_ns(CLOCK_MONOTONIC);
 	s->rate = env->config->rate;
 	s->max_depth = env->config->max_depth ? env->config->max_depth : ABI_DEFAULT_DEPTH;
 	s->drain_ms = FIRST_DRAIN_MS;

@@ -5,21 +5,13 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "collectord/live/clock.h"
 #include "collectord/live/process.h"
 #include "collectord/live/session.h"
 #include "common/modtab.h"
 
 #define PATH_ROOM 4096
-
-static int64_t wall_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
-}
 
 /* Entries that are not ready or not sound are left out: a module table is a help, not a book. */
 static int read_modules(const struct abi_region *r, struct snapshot_module **ret, size_t *ret_n)
@@ -91,7 +83,7 @@ int snap_encode(const struct process *p, uint32_t seq, enum snapshot_reason why,
 		.session = s->id,
 		.seq = seq,
 		.reason = why,
-		.wall_ns = wall_ns(),
+		.wall_ns = (int64_t)clock_read_ns(CLOCK_REALTIME),
 		.elapsed_ns = process_time(p),
 		.exit_known = p->exit_known,
 		.exit_status = p->exit_status,
