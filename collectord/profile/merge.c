@@ -15,34 +15,14 @@
 struct merger {
 	struct profile *to;
 	const struct profile *from;
-	struct index functions, mappings, locations, samples;
+	struct index locations, samples;
 	uint32_t *function_of, *mapping_of, *location_of; /* of `from`, or PROFILE_NONE: not yet */
 	uint64_t *shift_of;                               /* per mapping: what to add to addresses */
-	size_t function_room, mapping_room, location_room, sample_room;
+	size_t location_room, sample_room;
 	/* The entry being looked for. */
 	struct profile_location location;
 	struct profile_sample sample;
 };
-
-static bool reserve(struct profile *p, void *table, size_t n, size_t *room, size_t size)
-{
-	void *old, *grown;
-	size_t want = n < 16 ? 32 : 2 * n;
-
-	if (n < *room)
-		return true;
-	if (n >= PROFILE_NONE)
-		return false;
-	memcpy(&old, table, sizeof(old));
-	grown = profile_alloc(p, want, size);
-	if (!grown)
-		return false;
-	if (n)
-		memcpy(grown, old, n * size);
-	memcpy(table, &grown, sizeof(grown));
-	*room = want;
-	return true;
-}
 
 /* --- functions and mappings -------------------------------------------------------------------------- */
 
@@ -148,7 +128,7 @@ static uint32_t map_location(struct merger *m, uint32_t i)
 	at = index_find(&m->locations, hash, same_location, m);
 	if (at == ARENA_NONE) {
 		at = (uint32_t)m->to->n_locations;
-		if (!reserve(m->to, &m->to->locations, at, &m->location_room, sizeof(m->location)) ||
+		if (!profile_reserve(m->to, &m->to->locations, at, &m->location_room, sizeof(m->location)) ||
 		    !index_add(&m->locations, hash, at))
 			return PROFILE_NONE;
 		m->to->locations[m->to->n_locations++] = m->location;
@@ -247,7 +227,8 @@ static int append_sample(struct merger *m, const struct profile_sample *from, ui
 	size_t n = p->n_sample_types;
 
 	m->sample.values = profile_alloc(p, n, sizeof(*m->sample.values));
-	if (!m->sample.values || !reserve(p, &p->samples, p->n_samples, &m->sample_room, sizeof(*p->samples)) ||
+	if (!m->sample.values ||
+	    !profile_reserve(p, &p->samples, p->n_samples, &m->sample_room, sizeof(*p->samples)) ||
 	    !index_add(&m->samples, hash, (uint32_t)p->n_samples))
 		return -ENOMEM;
 	memcpy(m->sample.values, from->values, n * sizeof(*from->values));
@@ -333,8 +314,6 @@ static int merge_once(struct profile *const *from, size_t n, struct profile **re
 
 	for (size_t i = 0; i < n && !r; i++)
 		r = map_profile(&m, from[i]);
-	index_done(&m.functions);
-	index_done(&m.mappings);
 	index_done(&m.locations);
 	index_done(&m.samples);
 	if (r)

@@ -6,7 +6,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -203,7 +202,7 @@ static int read_pair(struct legacy *l, const char *count_at, const char *size_at
 	if (!count && size)
 		return bad_line(l, "count was 0 but bytes were not");
 	if (count) {
-		*block = count == -1 ? report_add(0, (int64_t)(0 - (uint64_t)size)) : size / count;
+		*block = report_quotient(size, count);
 		if (l->poisson)
 			estimate(l, &count, &size);
 	}

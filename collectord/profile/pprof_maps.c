@@ -6,9 +6,10 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "common/compiler.h"
 
 #define HEX "0123456789abcdefABCDEF"
 #define SPACE " \t\n\r\f\v"
@@ -154,7 +155,7 @@ static void define(struct variables *v, const char *line)
 {
 	const char *equals = strchr(line, '=');
 
-	if (!equals || v->n == sizeof(v->names) / sizeof(*v->names))
+	if (!equals || v->n == ARRAY_SIZE(v->names))
 		return;
 	v->names[v->n] = trimmed(line, (size_t)(equals - line));
 	v->values[v->n] = trimmed(equals + 1, strlen(equals + 1));

@@ -67,8 +67,7 @@ void *profile_alloc(struct profile *p, size_t n, size_t size)
 	return arena_alloc(&p->arena->memory, bytes);
 }
 
-/* Make room for entry `n` of a table; `*cap` is what this file gave it, less than n if a codec filled it. */
-static bool reserve(struct profile *p, void *table, size_t n, size_t *cap, size_t size)
+bool profile_reserve(struct profile *p, void *table, size_t n, size_t *cap, size_t size)
 {
 	void *old, *grown;
 	size_t want = n < 16 ? 32 : 2 * n;
@@ -93,7 +92,7 @@ uint32_t profile_add_sample_type(struct profile *p, const char *type, const char
 	struct profile_value_type t = { profile_string(p, type), profile_string(p, unit) };
 
 	if (!t.type || !t.unit ||
-	    !reserve(p, &p->sample_types, p->n_sample_types, &p->arena->cap_sample_types, sizeof(t)))
+	    !profile_reserve(p, &p->sample_types, p->n_sample_types, &p->arena->cap_sample_types, sizeof(t)))
 		return PROFILE_NONE;
 	p->sample_types[p->n_sample_types] = t;
 	return (uint32_t)p->n_sample_types++;
@@ -106,7 +105,7 @@ uint32_t profile_add_mapping(struct profile *p, const struct profile_mapping *m)
 	copy.file = profile_string(p, m->file);
 	copy.build_id = profile_string(p, m->build_id);
 	if (!copy.file || !copy.build_id ||
-	    !reserve(p, &p->mappings, p->n_mappings, &p->arena->cap_mappings, sizeof(copy)))
+	    !profile_reserve(p, &p->mappings, p->n_mappings, &p->arena->cap_mappings, sizeof(copy)))
 		return PROFILE_NONE;
 	p->mappings[p->n_mappings] = copy;
 	return (uint32_t)p->n_mappings++;
@@ -160,7 +159,7 @@ uint32_t profile_add_function(struct profile *p, const char *name, const char *s
 	found = index_find(&p->arena->functions, function_hash(&key.f), same_function, &key);
 	if (found != ARENA_NONE)
 		return found;
-	if (!reserve(p, &p->functions, p->n_functions, &p->arena->cap_functions, sizeof(key.f)))
+	if (!profile_reserve(p, &p->functions, p->n_functions, &p->arena->cap_functions, sizeof(key.f)))
 		return PROFILE_NONE;
 	p->functions[p->n_functions] = key.f;
 	return (uint32_t)p->n_functions++;
@@ -208,7 +207,7 @@ uint32_t profile_add_location(struct profile *p, uint32_t mapping, uint64_t addr
 	found = index_find(&p->arena->locations, location_hash(mapping, address), same_location, &key);
 	if (found != ARENA_NONE)
 		return found;
-	if (!reserve(p, &p->locations, p->n_locations, &p->arena->cap_locations, sizeof(*p->locations)))
+	if (!profile_reserve(p, &p->locations, p->n_locations, &p->arena->cap_locations, sizeof(*p->locations)))
 		return PROFILE_NONE;
 	p->locations[p->n_locations] = (struct profile_location){ .mapping = mapping, .address = address };
 	return (uint32_t)p->n_locations++;
@@ -220,7 +219,8 @@ uint32_t profile_add_sample(struct profile *p, const uint32_t *locations, uint32
 
 	s.locations = profile_alloc(p, n, sizeof(*s.locations));
 	s.values = profile_alloc(p, p->n_sample_types, sizeof(*s.values));
-	if (!s.locations || !s.values || !reserve(p, &p->samples, p->n_samples, &p->arena->cap_samples, sizeof(s)))
+	if (!s.locations || !s.values ||
+	    !profile_reserve(p, &p->samples, p->n_samples, &p->arena->cap_samples, sizeof(s)))
 		return PROFILE_NONE;
 	if (n)
 		memcpy(s.locations, locations, n * sizeof(*locations));

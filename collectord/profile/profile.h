@@ -125,6 +125,11 @@ void profile_free(struct profile *p);
 const char *profile_string(struct profile *p, const char *s);
 const char *profile_string_n(struct profile *p, const char *s, size_t n);
 void *profile_alloc(struct profile *p, size_t n, size_t size); /* zeroed, from the arena; NULL = ENOMEM */
+
+/* Make room in the arena for entry `n` of the table that `table` points to.  *cap: what this gave it so far, less
+ * than n if somebody else filled it.  False: out of memory, or of numbers for entries. */
+bool profile_reserve(struct profile *p, void *table, size_t n, size_t *cap, size_t size);
+
 uint32_t profile_add_sample_type(struct profile *p, const char *type, const char *unit);
 uint32_t profile_add_mapping(struct profile *p, const struct profile_mapping *m);
 uint32_t profile_add_function(struct profile *p, const char *name, const char *system_name, const char *filename,

@@ -11,16 +11,6 @@ int syntax_refuse(struct syntax *s, const char *what, const char *from, const ch
 	return fault_set(s->fault, -EINVAL, "error parsing regexp: %s: `%.*s`", what, (int)(to - from), from);
 }
 
-static const char *end_of(const char *t)
-{
-	return t + strlen(t);
-}
-
-static bool is_alnum(uint32_t c)
-{
-	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
 static int hex_value(char c)
 {
 	if (c >= '0' && c <= '9')
@@ -46,7 +36,7 @@ uint32_t syntax_next(const char **t)
  * stands for it inside. */
 void syntax_put(struct syntax *s, uint32_t c)
 {
-	if (is_alnum(c))
+	if (syntax_is_alnum(c))
 		fputc((int)c, s->out);
 	else
 		fprintf(s->out, "\\x{%X}", c >= 0xd800 && c < 0xe000 ? 0x10fffe : c);
@@ -99,7 +89,7 @@ int syntax_single_escape(struct syntax *s, uint32_t *ret)
 	if (!*t)
 		return syntax_refuse(s, "trailing backslash at end of expression", t, t);
 	c = syntax_next(&t);
-	if (c < 0x80 && !is_alnum(c))
+	if (c < 0x80 && !syntax_is_alnum(c))
 		*ret = c;
 	else if (c == '0' || (c >= '1' && c <= '7' && *t >= '0' && *t <= '7'))
 		*ret = octal_escape(&t, c - '0');
@@ -159,7 +149,7 @@ int syntax_unicode_class(struct syntax *s)
 	if (*name == '{') {
 		end = strchr(from, '}');
 		if (!end)
-			return syntax_refuse(s, "invalid character class range", from, end_of(from));
+			return syntax_refuse(s, "invalid character class range", from, syntax_end(from));
 		n = (size_t)(end - ++name);
 		t = end + 1;
 	}
@@ -231,7 +221,7 @@ static int posix_class(struct syntax *s)
 static int class_rune(struct syntax *s, const char *class, uint32_t *ret)
 {
 	if (!*s->at)
-		return syntax_refuse(s, "missing closing ]", class, end_of(class));
+		return syntax_refuse(s, "missing closing ]", class, syntax_end(class));
 	if (*s->at == '\\')
 		return syntax_single_escape(s, ret);
 	*ret = syntax_next(&s->at);

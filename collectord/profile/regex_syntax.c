@@ -12,16 +12,6 @@
 
 #define REPEAT_MAX 1000
 
-static const char *end_of(const char *t)
-{
-	return t + strlen(t);
-}
-
-static bool is_alnum(char c)
-{
-	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
 /* --- groups and repetition --------------------------------------------------------------------------- */
 
 static void put_flags(struct syntax *s)
@@ -34,7 +24,7 @@ static void put_flags(struct syntax *s)
 static int open_group(struct syntax *s, const char *spelled, const char *rest)
 {
 	if (s->depth == SYNTAX_DEPTH_MAX)
-		return syntax_refuse(s, "expression nests too deeply", s->whole, end_of(s->whole));
+		return syntax_refuse(s, "expression nests too deeply", s->whole, syntax_end(s->whole));
 	put_flags(s);
 	fputs(spelled, s->out);
 	s->has_atom[++s->depth] = false;
@@ -48,9 +38,9 @@ static int named_group(struct syntax *s)
 	const char *from = s->at, *end = strchr(from, '>');
 
 	if (!end)
-		return syntax_refuse(s, "invalid named capture", from, end_of(from));
+		return syntax_refuse(s, "invalid named capture", from, syntax_end(from));
 	for (const char *t = from + 4; t < end; t++)
-		if (*t != '_' && !is_alnum(*t))
+		if (*t != '_' && !syntax_is_alnum((unsigned char)*t))
 			return syntax_refuse(s, "invalid named capture", from, end + 1);
 	if (end == from + 4)
 		return syntax_refuse(s, "invalid named capture", from, end + 1);
@@ -219,7 +209,7 @@ static int escape(struct syntax *s)
 static int close_group(struct syntax *s)
 {
 	if (!s->depth)
-		return syntax_refuse(s, "unexpected )", s->whole, end_of(s->whole));
+		return syntax_refuse(s, "unexpected )", s->whole, syntax_end(s->whole));
 	s->depth--;
 	new_atom(s, s->copies[s->depth + 1]);
 	return atom(s, ")", 1);
@@ -296,14 +286,14 @@ int regex_translate(const char *pattern, char **ret, struct fault *f)
 	int r = 0;
 
 	if (!is_utf8(pattern))
-		return syntax_refuse(&s, "invalid UTF-8", pattern, end_of(pattern));
+		return syntax_refuse(&s, "invalid UTF-8", pattern, syntax_end(pattern));
 	s.out = open_memstream(&text, &len);
 	if (!s.out)
 		return -ENOMEM;
 	while (!r && *s.at)
 		r = step(&s);
 	if (!r && s.depth)
-		r = syntax_refuse(&s, "missing closing )", pattern, end_of(pattern));
+		r = syntax_refuse(&s, "missing closing )", pattern, syntax_end(pattern));
 	if (fclose(s.out) && !r)
 		r = -ENOMEM;
 	if (r)

@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "collectord/profile/regex.h"
 
@@ -21,6 +22,16 @@ struct syntax {
 	const char *flags, *flags_end; /* (?i) and so on, read but not written: a repetition belongs before them */
 	unsigned depth;
 };
+
+static inline const char *syntax_end(const char *t)
+{
+	return t + strlen(t);
+}
+
+static inline bool syntax_is_alnum(uint32_t c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
 
 /* regex_class.c: each reads what stands at s->at and writes it.  0 or -EINVAL with the fault. */
 int syntax_refuse(struct syntax *s, const char *what, const char *from, const char *to);

@@ -3,7 +3,6 @@
 #include "collectord/profile/report.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 

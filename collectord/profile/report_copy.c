@@ -139,23 +139,11 @@ const char *report_label_unit(const struct report *r, const char *key)
 
 static int add_unit(struct report *r, const char *key)
 {
-	struct report_label_unit *grown;
-
-	if (!(r->n_label_units & (r->n_label_units + 1))) {
-		grown = profile_alloc(r->p, 2 * (size_t)r->n_label_units + 2, sizeof(*grown));
-		if (!grown)
-			return -ENOMEM;
-		if (r->n_label_units)
-			memcpy(grown, r->label_units, r->n_label_units * sizeof(*grown));
-		r->label_units = grown;
-	}
+	if (!profile_reserve(r->p, &r->label_units, r->n_label_units, &r->label_units_room,
+			     sizeof(*r->label_units)))
+		return -ENOMEM;
 	r->label_units[r->n_label_units++] = (struct report_label_unit){ key, "" };
 	return 0;
-}
-
-static int by_text(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
 static int by_unit_key(const void *a, const void *b)
@@ -186,7 +174,7 @@ static int note_other_units(struct report *r, const struct report_label_unit *u)
 			others[n++] = l->unit;
 		}
 	if (n) {
-		qsort(others, n, sizeof(*others), by_text);
+		qsort(others, n, sizeof(*others), report_by_text);
 		line = report_format_string(r, "For tag %s used unit %s, also encountered unit(s) %s", u->key,
 					    u->unit, others[0]);
 		for (size_t i = 1; i < n; i++)

@@ -169,7 +169,7 @@ static void print_lifetimes(const struct report_row *row, FILE *out)
 	static const double shares[] = { 0.5, 0.9, 1 };
 
 	report_pad(out, 10, count_cell(column_total(&e->lifetimes, LIFETIME_COLUMNS, 0), buf));
-	for (size_t i = 0; i < sizeof(shares) / sizeof(*shares); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(shares); i++)
 		report_pad(out, 11, lifetime_text(quantile(&e->lifetimes, LIFETIME_COLUMNS, 0, shares[i]), buf));
 	report_pad(out, 11, count_cell(e->in_use_count, buf));
 	report_number(age, llround(profile_extra_age(e) / NS_PER_MS), "ms", "auto");
@@ -186,7 +186,7 @@ static void print_sizes(const struct report_row *row, FILE *out)
 	double share = most_common(h, SIZE_ALLOCATED, &common);
 
 	report_pad(out, 10, count_cell(column_total(h, SIZE_COLUMNS, SIZE_ALLOCATED), buf));
-	for (size_t i = 0; i < sizeof(shares) / sizeof(*shares); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(shares); i++)
 		report_pad(out, 11, size_class_text(quantile(h, SIZE_COLUMNS, SIZE_ALLOCATED, shares[i]), buf));
 	report_pad(out, 11, size_class_text(common, buf));
 	fprintf(out, " %4.0f%%", 100 * share);

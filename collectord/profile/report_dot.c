@@ -2,10 +2,8 @@
  *
  * Nodes in order, each followed by the boxes of its tags; then all edges, heaviest first. */
 #include <errno.h>
-#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "collectord/profile/report_work.h"
 
@@ -110,7 +108,7 @@ static void draw_node(struct drawing *d, const struct graph_node *n)
 static int share_of(int64_t v, int64_t total, int64_t max)
 {
 	int64_t product = (int64_t)((uint64_t)v * (uint64_t)max);
-	int64_t share = report_abs(total == -1 ? (int64_t)(0 - (uint64_t)product) : product / total);
+	int64_t share = report_abs(report_quotient(product, total));
 
 	return (int)(share < max ? share : max);
 }

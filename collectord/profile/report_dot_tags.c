@@ -2,13 +2,10 @@
  *
  * A box per string label, the four heaviest, each with up to four numeric ones; those of samples without string
  * labels hang on the function itself.  More than four numbers are put together around the four heaviest. */
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "collectord/profile/report_work.h"
-
-#define BOXES_MAX 4
 
 /* The tags of one node that belong together, heaviest first. */
 struct tag_list {
@@ -30,11 +27,8 @@ static int by_weight(const void *pa, const void *pb, void *arg)
 		x = a->flat;
 		y = b->flat;
 	}
-	if (x != y) {
-		x = report_abs(x);
-		y = report_abs(y);
-		return x > y ? -1 : x < y;
-	}
+	if (x != y)
+		return report_by_magnitude(x, y);
 	return strcmp(a->name, b->name);
 }
 
@@ -99,7 +93,7 @@ static struct graph_tag put_together(struct report *r, const struct tag_list *li
 	const char *unit;
 	size_t n = 1;
 
-	for (size_t i = BOXES_MAX; i < list->n; i++) {
+	for (size_t i = GRAPH_BOXES_MAX; i < list->n; i++) {
 		const struct graph_tag *t = &list->at[i];
 
 		if (seeds[i] != seed)
@@ -125,24 +119,24 @@ static struct graph_tag put_together(struct report *r, const struct tag_list *li
 
 static void collapse(struct report *r, struct tag_list *list, bool flat)
 {
-	struct graph_tag groups[BOXES_MAX];
+	struct graph_tag groups[GRAPH_BOXES_MAX];
 	size_t *seeds;
 
-	if (list->n <= BOXES_MAX)
+	if (list->n <= GRAPH_BOXES_MAX)
 		return;
 	seeds = calloc(list->n, sizeof(*seeds));
 	r->failed |= !seeds;
 	if (!seeds)
 		return;
-	for (size_t i = BOXES_MAX; i < list->n; i++)
-		for (size_t s = 1; s < BOXES_MAX; s++)
+	for (size_t i = GRAPH_BOXES_MAX; i < list->n; i++)
+		for (size_t s = 1; s < GRAPH_BOXES_MAX; s++)
 			if (distance(&list->at[i], &list->at[s]) < distance(&list->at[i], &list->at[seeds[i]]))
 				seeds[i] = s;
-	for (size_t s = 0; s < BOXES_MAX; s++)
+	for (size_t s = 0; s < GRAPH_BOXES_MAX; s++)
 		groups[s] = put_together(r, list, seeds, s);
 	free(seeds);
 	memcpy(list->at, groups, sizeof(groups));
-	list->n = BOXES_MAX;
+	list->n = GRAPH_BOXES_MAX;
 	sort_tags(list, flat);
 }
 
@@ -206,7 +200,7 @@ bool report_dot_tags(struct report *r, const struct graph_node *n, uint32_t numb
 	for (uint32_t e = n->out; e != PROFILE_NONE; e = r->g->edges[e].next_out)
 		flat |= !r->g->edges[e].cut;
 	take_tags(r, n, NULL, flat, &list);
-	for (size_t i = 0; i < list.n && i < BOXES_MAX; i++)
+	for (size_t i = 0; i < list.n && i < GRAPH_BOXES_MAX; i++)
 		any |= print_label(r, n, &list.at[i], flat, number, i, out);
 	free(list.at);
 	snprintf(source, sizeof(source), "N%u", number);

@@ -61,6 +61,28 @@ int64_t report_add(int64_t a, int64_t b)
 	return (int64_t)((uint64_t)a + (uint64_t)b);
 }
 
+int64_t report_subtract(int64_t a, int64_t b)
+{
+	return (int64_t)((uint64_t)a - (uint64_t)b);
+}
+
+int64_t report_quotient(int64_t sum, int64_t divisor)
+{
+	return !divisor ? sum : divisor == -1 ? report_subtract(0, sum) : sum / divisor;
+}
+
+int report_by_magnitude(int64_t a, int64_t b)
+{
+	a = report_abs(a);
+	b = report_abs(b);
+	return a > b ? -1 : a < b;
+}
+
+int report_by_text(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
 int64_t report_trunc(double v)
 {
 	return v >= (double)INT64_MIN && v < -(double)INT64_MIN ? (int64_t)v : INT64_MIN;

@@ -1,6 +1,6 @@
 /* collectord/profile/report_format.h - numbers as `go tool pprof` writes them: units, labels, percentages.
  *
- * Pure functions; rules: reference pprof (Go 1.19), package measurement.  Only report_*.c include this. */
+ * Pure functions; rules: reference pprof (Go 1.19), package measurement. */
 #pragma once
 
 #include <stdbool.h>
@@ -13,8 +13,14 @@
 /* |v| as Go computes it: the smallest integer stays what it is. */
 int64_t report_abs(int64_t v);
 
-/* Sum modulo 2^64: a foreign profile may hold any values. */
+/* Modulo 2^64: a foreign profile may hold any values.  A divisor of 0 is none. */
 int64_t report_add(int64_t a, int64_t b);
+int64_t report_subtract(int64_t a, int64_t b);
+int64_t report_quotient(int64_t sum, int64_t divisor);
+
+/* Orders for qsort(): the larger magnitude first; texts that `a` and `b` point to. */
+int report_by_magnitude(int64_t a, int64_t b);
+int report_by_text(const void *a, const void *b);
 
 /* `v` of unit `from` expressed in `to` (a unit's name, or REPORT_UNIT_AUTO).  *ret_unit is the unit to print; it
  * is "" where one prints none, and may be `to` itself. */

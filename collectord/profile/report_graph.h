@@ -8,6 +8,8 @@
 
 #include "collectord/profile/profile.h"
 
+#define GRAPH_BOXES_MAX 4 /* tags drawn beside a node */
+
 /* What makes two frames the same node.  Parts a granularity does not tell apart are "" or 0; strings are the
  * profile's interned ones, so pointers compare. */
 struct graph_key {

@@ -41,22 +41,13 @@ char *report_format_string(struct report *r, const char *fmt, ...)
 
 void report_label(struct report *r, const char *fmt, ...)
 {
-	uint32_t room = r->labels_room ? 2 * r->labels_room : 32;
-	const char **grown;
 	va_list ap;
 	char *text;
 
 	va_start(ap, fmt);
 	text = format_in_arena(r, fmt, ap);
 	va_end(ap);
-	if (r->n_labels == r->labels_room) {
-		grown = profile_alloc(r->p, room, sizeof(*grown));
-		if (grown && r->n_labels)
-			memcpy(grown, r->labels, r->n_labels * sizeof(*grown));
-		r->labels = grown ? grown : r->labels;
-		r->labels_room = grown ? room : r->labels_room;
-	}
-	r->failed |= !text || r->n_labels == r->labels_room;
+	r->failed |= !text || !profile_reserve(r->p, &r->labels, r->n_labels, &r->labels_room, sizeof(*r->labels));
 	if (!r->failed)
 		r->labels[r->n_labels++] = text;
 }

@@ -3,7 +3,6 @@
  * Files are looked for as pprof does: absolute names as they are, others below each search directory and below all
  * directories above it. */
 #include <errno.h>
-#include <fcntl.h>
 #include <ctype.h>
 #include <inttypes.h>
 #include <stdlib.h>

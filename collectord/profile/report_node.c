@@ -111,11 +111,6 @@ const char *graph_node_label(struct profile *p, const struct graph_key *k, const
 
 /* --- tags -------------------------------------------------------------------------------------------- */
 
-static int by_text(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 /* String labels as "key:value", sorted, with `\n` between them as dot wants it. */
 const char *graph_join_labels(struct graph *g, const struct profile_sample *s)
 {
@@ -130,7 +125,7 @@ const char *graph_join_labels(struct graph *g, const struct profile_sample *s)
 			failed = asprintf(&parts[n++], "%s:%s", s->labels[i].key, s->labels[i].str) < 0;
 	if (failed)
 		goto out;
-	qsort(parts, n, sizeof(*parts), by_text);
+	qsort(parts, n, sizeof(*parts), report_by_text);
 	for (size_t i = 0; i < n; i++)
 		fprintf(out, "%s%s", i ? "\\n" : "", parts[i]);
 out:

@@ -83,11 +83,6 @@ static void print_duration(int64_t ns, FILE *out)
 
 /* --- samples ----------------------------------------------------------------------------------------- */
 
-static int by_text(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 static bool any_unit(const struct profile_label *l, uint32_t n)
 {
 	for (uint32_t i = 0; i < n; i++)
@@ -128,7 +123,7 @@ static int print_label_line(struct report *r, const struct profile_label *l, uin
 			end++;
 		keys[n_keys++] = spell_labels(r, &l[i], end - i);
 	}
-	qsort(keys, n_keys, sizeof(*keys), by_text);
+	qsort(keys, n_keys, sizeof(*keys), report_by_text);
 	fprintf(out, "%16s", "");
 	for (uint32_t i = 0; i < n_keys; i++)
 		fprintf(out, "%s%s", i ? " " : "", keys[i]);

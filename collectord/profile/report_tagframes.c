@@ -64,18 +64,10 @@ static int append_location(struct frames *t, uint32_t function)
 {
 	struct profile *p = t->r->p;
 	struct profile_line *line = profile_alloc(p, 1, sizeof(*line));
-	struct profile_location *grown = p->locations;
 
-	if (p->n_locations >= t->room) {
-		t->room = 2 * p->n_locations + 16;
-		grown = profile_alloc(p, t->room, sizeof(*grown));
-		if (grown && p->n_locations)
-			memcpy(grown, p->locations, p->n_locations * sizeof(*grown));
-	}
-	if (!grown || !line)
+	if (!line || !profile_reserve(p, &p->locations, p->n_locations, &t->room, sizeof(*p->locations)))
 		return -ENOMEM;
 	line->function = function;
-	p->locations = grown;
 	p->locations[p->n_locations++] =
 		(struct profile_location){ .mapping = PROFILE_NONE, .n_lines = 1, .lines = line };
 	return 0;

@@ -47,10 +47,9 @@ static int by_key_and_value(const void *pa, const void *pb)
 static int by_sum(const void *pa, const void *pb)
 {
 	const struct tag_value *a = pa, *b = pb;
-	int64_t x = report_abs(a->sum), y = report_abs(b->sum);
 
 	if (a->sum != b->sum)
-		return x > y ? -1 : x < y;
+		return report_by_magnitude(a->sum, b->sum);
 	return strcmp(a->value, b->value);
 }
 

@@ -9,11 +9,6 @@
 
 static const char separator[] = "-----------+-------------------------------------------------------\n";
 
-static int by_text(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 /* "       key:  value value" for the labels from `i` on that share a key; *ret_end is behind the last. */
 static const char *label_line(struct report *r, const struct profile_sample *s, uint32_t i, uint32_t *ret_end)
 {
@@ -61,8 +56,8 @@ static int print_labels_of(struct report *r, const struct profile_sample *s, FIL
 			strings = n + 1;
 		lines[n++] = label_line(r, s, i, &i);
 	}
-	qsort(lines, strings, sizeof(*lines), by_text);
-	qsort(lines + strings, n - strings, sizeof(*lines), by_text);
+	qsort(lines, strings, sizeof(*lines), report_by_text);
+	qsort(lines + strings, n - strings, sizeof(*lines), report_by_text);
 	for (uint32_t i = 0; i < n; i++)
 		fputs(lines[i], out);
 	free(lines);

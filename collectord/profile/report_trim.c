@@ -9,8 +9,6 @@
 #include "collectord/profile/report_format.h"
 #include "collectord/profile/report_graph.h"
 
-#define BOXES_MAX 4 /* tags drawn beside a node */
-
 int64_t graph_flat_sum(const struct graph *g)
 {
 	int64_t sum = 0;
@@ -21,13 +19,6 @@ int64_t graph_flat_sum(const struct graph *g)
 }
 
 /* --- order of nodes ---------------------------------------------------------------------------------- */
-
-static int by_magnitude(int64_t a, int64_t b)
-{
-	a = report_abs(a);
-	b = report_abs(b);
-	return a > b ? -1 : a < b;
-}
 
 /* The last resort between nodes that look alike: their keys as text, as Go prints a struct. */
 static int by_key(const struct graph_key *a, const struct graph_key *b)
@@ -50,12 +41,12 @@ static int by_score(const void *pa, const void *pb, void *arg)
 {
 	const struct graph *g = arg;
 	const struct graph_node *a = &g->nodes[*(const uint32_t *)pa], *b = &g->nodes[*(const uint32_t *)pb];
-	int r = by_magnitude(a->score, b->score);
+	int r = report_by_magnitude(a->score, b->score);
 
 	if (!r)
 		r = strcmp(a->label, b->label);
 	if (!r)
-		r = by_magnitude(a->flat, b->flat);
+		r = report_by_magnitude(a->flat, b->flat);
 	if (!r)
 		r = by_key(&a->key, &b->key);
 	return r ? r : a < b ? -1 : a > b;
@@ -65,12 +56,12 @@ static int by_flat(const void *pa, const void *pb, void *arg)
 {
 	const struct graph *g = arg;
 	const struct graph_node *a = &g->nodes[*(const uint32_t *)pa], *b = &g->nodes[*(const uint32_t *)pb];
-	int r = by_magnitude(a->flat, b->flat);
+	int r = report_by_magnitude(a->flat, b->flat);
 
 	if (!r)
 		r = strcmp(a->label, b->label);
 	if (!r)
-		r = by_magnitude(a->cum, b->cum);
+		r = report_by_magnitude(a->cum, b->cum);
 	return r ? r : by_key(&a->key, &b->key);
 }
 
@@ -141,10 +132,10 @@ static int by_weight(const void *pa, const void *pb, void *arg)
 	const struct graph *g = arg;
 	const struct graph_edge *a = *(const struct graph_edge *const *)pa;
 	const struct graph_edge *b = *(const struct graph_edge *const *)pb;
-	int r = a->weight != b->weight ? by_magnitude(a->weight, b->weight) : 0;
+	int r;
 
 	if (a->weight != b->weight)
-		return r;
+		return report_by_magnitude(a->weight, b->weight);
 	r = strcmp(g->nodes[a->from].label, g->nodes[b->from].label);
 	if (!r)
 		r = strcmp(g->nodes[a->to].label, g->nodes[b->to].label);
@@ -237,7 +228,7 @@ uint32_t graph_count_boxes(const struct graph *g, uint32_t n)
 
 		for (uint32_t t = g->nodes[g->order[i]].tags; t != PROFILE_NONE; t = g->tags[t].next)
 			tags += !g->tags[t].cut && g->tags[t].flat;
-		boxes += (tags < BOXES_MAX ? tags : BOXES_MAX) + 1;
+		boxes += (tags < GRAPH_BOXES_MAX ? tags : GRAPH_BOXES_MAX) + 1;
 		if (boxes >= n)
 			return i + 1;
 	}

@@ -1,8 +1,8 @@
 /* collectord/profile/report_work.h - one report in the making: what all report_*.c work on.
  *
  * The profile is a copy whose tables may be changed (names blanked by granularity, frames hidden, samples dropped);
- * what those tables point to is shared with the original until it is replaced.  Everything goes with report_done().
- * Only report_*.c include this. */
+ * what those tables point to is shared with the original until it is replaced.  Everything goes with
+ * report_close(). Only report_*.c include this. */
 #pragma once
 
 #include "collectord/profile/report.h"
@@ -26,10 +26,12 @@ struct report {
 	struct regex *symbol;
 	struct report_label_unit *label_units;
 	uint32_t n_label_units;
+	size_t label_units_room;
 	struct graph *g;
 	int64_t dropped_nodes, dropped_edges, before; /* by trimming; nodes before the limit of node_count */
 	const char **labels;                          /* header lines */
-	uint32_t n_labels, labels_room;
+	uint32_t n_labels;
+	size_t labels_room;
 	struct fault *fault;
 	bool failed; /* out of memory somewhere: checked at the end */
 };
@@ -72,11 +74,6 @@ static inline int64_t report_value(const struct report *r, const struct profile_
 static inline int64_t report_divisor(const struct report *r, const struct profile_sample *s)
 {
 	return r->o.mean ? s->values[0] : 0;
-}
-
-static inline int64_t report_quotient(int64_t sum, int64_t divisor)
-{
-	return !divisor ? sum : divisor == -1 ? report_add(0, (int64_t)(0 - (uint64_t)sum)) : sum / divisor;
 }
 
 /* report_labels.c: numbers and header lines */
