@@ -117,7 +117,7 @@ test_growth_beyond_the_limit_is_status_3() {
 test_what_is_wrong_is_said() {
 	refuses 2 'which two SOURCEs' "$heaptap" diff "$data/basic.pb.gz"
 	refuses 2 'more than two SOURCEs' "$heaptap" diff a b c
-	refuses 1 'nosuch' "$heaptap" diff "$data/basic.pb.gz" nosuch.pb.gz
+	refuses 1 'nosuch' "$heaptap" diff "$data/basic.pb.gz" ./nosuch.pb.gz
 	refuses 2 'not a size' "$heaptap" diff --fail-over=much "$data/basic.pb.gz" "$data/basic2.pb.gz"
 	refuses 2 'OLD is the base' "$heaptap" diff -base=x "$data/basic.pb.gz" "$data/basic2.pb.gz"
 	refuses 1 'sample_index' "$heaptap" diff -sample_index=nosuch "$data/basic.pb.gz" "$data/basic2.pb.gz"
