@@ -68,7 +68,7 @@ static bool answers(int probe, const struct sockaddr_un *addr)
 }
 
 /* If the path exists: remove it when it is a socket that nobody answers. */
-static int remove_stale(const char *path, const struct sockaddr_un *addr, struct fault *f)
+static int remove_stale(const char *path, int type, const struct sockaddr_un *addr, struct fault *f)
 {
 	struct stat st;
 	int probe, r = 0;
@@ -78,7 +78,7 @@ static int remove_stale(const char *path, const struct sockaddr_un *addr, struct
 	if (!S_ISSOCK(st.st_mode))
 		return fault_set(f, -EEXIST, "%s exists and is not a socket: remove it or choose another path",
 				 path);
-	probe = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	probe = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (probe < 0)
 		return fault_set(f, -errno, "cannot make a socket: %s", strerror(errno));
 	if (answers(probe, addr))
@@ -91,10 +91,10 @@ static int remove_stale(const char *path, const struct sockaddr_un *addr, struct
 }
 
 /* Between bind and listen nobody can connect: the mode is right before the first client. */
-static int open_socket(const char *path, const struct sockaddr_un *addr, unsigned mode, int *ret_fd,
+static int open_socket(const char *path, int type, const struct sockaddr_un *addr, unsigned mode, int *ret_fd,
 		       struct fault *f)
 {
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), r;
+	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), r;
 
 	if (fd < 0)
 		return fault_set(f, -errno, "cannot make a socket: %s", strerror(errno));
@@ -107,7 +107,7 @@ static int open_socket(const char *path, const struct sockaddr_un *addr, unsigne
 	return 0;
 }
 
-int bind_listen(const char *path, unsigned mode, int *ret_fd, struct fault *f)
+int bind_listen(const char *path, int type, unsigned mode, int *ret_fd, struct fault *f)
 {
 	struct sockaddr_un addr;
 	int lock = -1, r;
@@ -116,9 +116,9 @@ int bind_listen(const char *path, unsigned mode, int *ret_fd, struct fault *f)
 	if (!r)
 		r = lock_directory(path, &lock, f);
 	if (!r)
-		r = remove_stale(path, &addr, f);
+		r = remove_stale(path, type, &addr, f);
 	if (!r)
-		r = open_socket(path, &addr, mode, ret_fd, f);
+		r = open_socket(path, type, &addr, mode, ret_fd, f);
 	if (lock >= 0)
 		close(lock);
 	return r;

@@ -6,5 +6,6 @@
 
 #include "collectord/profile/fault.h"
 
-/* A non-blocking SOCK_SEQPACKET socket listening at `path` with `mode`.  0 or -errno with a fault. */
-int bind_listen(const char *path, unsigned mode, int *ret_fd, struct fault *f);
+/* A non-blocking unix socket of `type` (SOCK_SEQPACKET, SOCK_STREAM) listening at `path` with `mode`.  0 or -errno
+ * with a fault. */
+int bind_listen(const char *path, int type, unsigned mode, int *ret_fd, struct fault *f);

@@ -32,6 +32,7 @@ struct session_view {
 	uint64_t elapsed_ns;
 	struct snapshot_values total; /* books so far; fixed point */
 	struct snapshot_audit audit;
+	uint32_t stacks;           /* distinct ones in its books */
 	uint32_t snapshots;        /* written so far */
 	const char *last_snapshot; /* path below out_dir, "" if none yet */
 	uint32_t unrecorded;       /* forked children of the session that found no room */

@@ -17,10 +17,9 @@
 
 #define MAX_ASKERS 64u
 #define MAX_ASKERS_PER_USER 16u
-#define READ_MS 5000      /* for the reader to take a whole answer */
-#define AWAIT_MS 60000    /* for snapshots to be on disk */
-#define MAX_GROUPS 65536u /* the kernel's NGROUPS_MAX */
-#define PAUSE_FACTOR 4u   /* times the processor time an answer took, before the next one is begun */
+#define READ_MS 5000    /* for the reader to take a whole answer */
+#define AWAIT_MS 60000  /* for snapshots to be on disk */
+#define PAUSE_FACTOR 4u /* times the processor time an answer took, before the next one is begun */
 
 static void asker_free(struct asker *a)
 {
@@ -33,27 +32,6 @@ static void asker_free(struct asker *a)
 	free(a->records);
 	free(a->awaited);
 	free(a);
-}
-
-/* Group membership as the kernel had it when the peer connected: no name service is asked on the loop. */
-static bool is_member(int sock, uint32_t gid)
-{
-	struct ucred cred;
-	socklen_t len = sizeof(cred);
-	gid_t *groups;
-	bool found = false;
-
-	if (!gid || getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &cred, &len))
-		return false;
-	if (cred.gid == gid)
-		return true;
-	groups = malloc(MAX_GROUPS * sizeof(*groups));
-	len = MAX_GROUPS * sizeof(*groups);
-	if (groups && getsockopt(sock, SOL_SOCKET, SO_PEERGROUPS, groups, &len) == 0)
-		for (size_t i = 0; i < len / sizeof(*groups) && !found; i++)
-			found = groups[i] == gid;
-	free(groups);
-	return found;
 }
 
 /* --- the answer's way out ------------------------------------------------------------------------------------ */
@@ -88,7 +66,7 @@ void asker_end(struct asker *a, int error, const char *fmt, ...)
 	r.end.max_sessions_per_user = n.max_sessions_per_user;
 	r.end.refused = n.refused;
 	snprintf(r.end.version, sizeof(r.end.version), "%s", HEAPTAP_VERSION);
-	if (a->sees_all)
+	if (a->who.sees_all)
 		snprintf(r.end.last_error, sizeof(r.end.last_error), "%.255s", last);
 	va_start(ap, fmt);
 	vsnprintf(r.end.text, sizeof(r.end.text), fmt, ap);
@@ -171,7 +149,7 @@ static bool is_crowded(const struct control *k, uint32_t uid)
 	TAILQ_FOREACH(a, &k->askers, link)
 	{
 		all++;
-		users += a->uid == uid;
+		users += a->who.uid == uid;
 	}
 	return all > MAX_ASKERS || users > MAX_ASKERS_PER_USER;
 }
@@ -184,13 +162,12 @@ static struct asker *asker_new(struct control *k, struct peer *peer)
 		return NULL;
 	a->control = k;
 	a->fd = -1;
-	a->uid = peer->uid;
 	a->deadline = loop_timer_new(k->loop, on_deadline, a);
-	if (!a->deadline) {
+	if (!a->deadline || viewer_of(peer->sock, k->config->admin_gid, &a->who)) {
+		loop_timer_free(a->deadline);
 		free(a);
 		return NULL;
 	}
-	a->sees_all = peer->uid == 0 || is_member(peer->sock, k->config->admin_gid);
 	a->sock = peer->sock;
 	peer->sock = -1;
 	TAILQ_INSERT_TAIL(&k->askers, a, link);
@@ -207,7 +184,7 @@ static struct asker *next_in_turn(const struct control *k)
 	{
 		if (!a->is_waiting)
 			continue;
-		if (a->uid != k->last_uid)
+		if (a->who.uid != k->last_uid)
 			return a;
 		first = first ? first : a;
 	}
@@ -223,7 +200,7 @@ static void on_turn(void *arg)
 
 	if (a && now >= k->next_turn_ns) {
 		a->is_waiting = false;
-		k->last_uid = a->uid;
+		k->last_uid = a->who.uid;
 		began = clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
 		control_answer(a, &a->request);
 		k->next_turn_ns = now + PAUSE_FACTOR * (clock_read_ns(CLOCK_THREAD_CPUTIME_ID) - began);
@@ -246,7 +223,7 @@ void control_ask(struct control *k, struct peer *peer, const struct control_requ
 			  "the collector is heaptap %s and does not understand this request: use the "
 			  "heaptap of the same version",
 			  HEAPTAP_VERSION);
-	else if (is_crowded(k, a->uid))
+	else if (is_crowded(k, a->who.uid))
 		asker_end(a, EBUSY, "too many questions at once: try again");
 	else
 		a->is_waiting = true;

@@ -16,11 +16,6 @@
 #include "common/handshake.h"
 #include "common/weight.h"
 
-static bool may_see(const struct asker *a, uint32_t uid)
-{
-	return a->sees_all || a->uid == uid;
-}
-
 /* --- list ---------------------------------------------------------------------------------------------------- */
 
 /* In-use may be negative for a moment: lanes are read one after another. */
@@ -86,7 +81,8 @@ static bool concerns(const struct visit *w, const struct session_view *v)
 {
 	const struct control_request *r = w->request;
 
-	return may_see(w->asker, v->uid) && (!r->pid || r->pid == v->pid) && (!r->session || r->session == v->id);
+	return viewer_may_see(&w->asker->who, v->uid) && (!r->pid || r->pid == v->pid) &&
+	       (!r->session || r->session == v->id);
 }
 
 static void list_one(const struct session_view *v, void *arg)
@@ -108,13 +104,13 @@ static void list(struct asker *a, const struct control_request *request)
 	uint64_t now = clock_read_ns(CLOCK_MONOTONIC);
 
 	/* What has happened is said, not what was read last. */
-	if (a->sees_all)
+	if (a->who.sees_all)
 		collector_drain_all(a->control->collector);
 	else
-		collector_drain_user(a->control->collector, a->uid);
+		collector_drain_user(a->control->collector, a->who.uid);
 	collector_each(a->control->collector, list_one, &w);
 	for (size_t i = 0; i < p->n; i++)
-		if (passive_get(p, i, now, &r.process) && may_see(a, r.process.uid) &&
+		if (passive_get(p, i, now, &r.process) && viewer_may_see(&a->who, r.process.uid) &&
 		    (!request->pid || request->pid == r.process.pid))
 			asker_put(a, &r);
 	asker_end(a, 0, "%s", "");

@@ -6,6 +6,7 @@
 #include "collectord/live/control.h"
 #include "collectord/live/control_proto.h"
 #include "collectord/live/passive.h"
+#include "collectord/live/viewer.h"
 
 /* A snapshot that was asked for: any of that process which was begun after the question answers it. */
 struct awaited {
@@ -21,8 +22,7 @@ struct asker {
 	TAILQ_ENTRY(asker) link;
 	struct control *control;
 	int sock;
-	uint32_t uid;
-	bool sees_all;
+	struct viewer who;
 	struct control_request request;
 	bool is_waiting; /* for its turn to be answered */
 	struct loop_watch *watch;

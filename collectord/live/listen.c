@@ -231,7 +231,7 @@ int listener_new(struct loop *loop, const struct listener_config *config, struct
 	l->config = *config;
 	l->fd = config->fd;
 	if (config->fd < 0) {
-		r = bind_listen(config->path, config->any_uid ? 0666 : 0600, &l->fd, f);
+		r = bind_listen(config->path, SOCK_SEQPACKET, config->any_uid ? 0666 : 0600, &l->fd, f);
 		l->bound = r == 0;
 	} else if (fcntl(l->fd, F_SETFL, fcntl(l->fd, F_GETFL) | O_NONBLOCK)) {
 		r = fault_set(f, -errno, "the listening socket given to us is not usable: %s", strerror(errno));

@@ -49,6 +49,7 @@ void process_view(const struct process *p, struct session_view *ret)
 		.rate_changed = s->rate_changed,
 		.max_depth = s->max_depth,
 		.elapsed_ns = process_time(p) - p->start_ns,
+		.stacks = p->ledger.books.n_buckets - 1,
 		.snapshots = p->saver.seq,
 		.last_snapshot = p->saver.last,
 		.unrecorded = load_relaxed(&s->region.map.cursors->refused),
