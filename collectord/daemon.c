@@ -2,8 +2,7 @@
  *
  * Signals arrive by signalfd, blocked before anything else runs: USR1 snapshots every session, TERM and INT drain,
  * take final snapshots and end with status 0, HUP is answered with a line.  Log: stderr, one line per change of a
- * session, escaped.  Under systemd the socket is passed in (sd_listen_fds) and readiness is reported (sd_notify).
- */
+ * session, escaped.  What a service manager gives and is told: daemon_systemd.c. */
 #include <errno.h>
 #include <libgen.h>
 #include <limits.h>
@@ -14,11 +13,11 @@
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
-#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "collectord/daemon_log.h"
 #include "collectord/daemon_options.h"
+#include "collectord/daemon_systemd.h"
 #include "collectord/live/collector.h"
 
 struct daemon {
@@ -26,6 +25,7 @@ struct daemon {
 	struct collector *collector;
 	struct collector_config config;
 	struct loop_watch *signals;
+	struct systemd *systemd;
 	int signal_fd;
 	uint64_t errors_told;
 	bool stopping;
@@ -70,7 +70,7 @@ static void stop(struct daemon *d)
 		return;
 	d->stopping = true;
 	log_say("stopping: taking final snapshots of %zu program%s", pending, pending == 1 ? "" : "s");
-	sd_notify(0, "STOPPING=1");
+	systemd_stopping();
 	collector_shutdown(d->collector);
 }
 
@@ -115,22 +115,6 @@ static void name_session(const struct session_view *v, char *buf, size_t size, v
 	snprintf(buf, size, "%s.%u", n ? name : "unknown", v->pid);
 }
 
-/* 0, 1 if a socket was passed in, or -errno. */
-static int take_passed_socket(struct collector_config *c)
-{
-	int n = sd_listen_fds(1);
-
-	if (n <= 0)
-		return n;
-	if (n > 1 || sd_is_socket_unix(SD_LISTEN_FDS_START, SOCK_SEQPACKET, 1, NULL, 0) <= 0) {
-		log_say("expected one listening unix socket of type SOCK_SEQPACKET from systemd: set "
-			"ListenSequentialPacket= in the socket unit");
-		return -EINVAL;
-	}
-	c->listen_fd = SD_LISTEN_FDS_START;
-	return 1;
-}
-
 /* Convenience for starts by hand; what matters is checked where it is used. */
 static void make_directories(const struct collector_config *c, bool own_socket)
 {
@@ -159,10 +143,11 @@ static int serve(struct daemon *d)
 	log_say("listening on %s, snapshots below %s, %s",
 		d->config.listen_fd >= 0 ? "systemd's socket" : d->config.socket_path, d->config.out_dir,
 		loop_backend(d->loop));
-	sd_notify(0, "READY=1");
+	systemd_ready();
 	while (r == 0 && !(d->stopping && collector_pending(d->collector) == 0)) {
 		r = loop_turn(d->loop, -1);
 		tell_errors(d);
+		systemd_turned(d->systemd, collector_pending(d->collector));
 	}
 	if (r)
 		log_say("the event loop failed: %s", strerror(-r));
@@ -172,17 +157,17 @@ static int serve(struct daemon *d)
 static int set_up(struct daemon *d)
 {
 	struct fault f;
-	int passed = take_passed_socket(&d->config);
+	int r = systemd_take(&d->config.listen_fd);
 
-	if (passed < 0)
-		return passed;
-	make_directories(&d->config, passed == 0);
+	if (r)
+		return r;
+	make_directories(&d->config, d->config.listen_fd < 0);
 	if (loop_new(&d->loop, &f) || collector_new(d->loop, &d->config, &d->collector, &f)) {
 		log_say("%s", f.text);
 		return -EIO;
 	}
 	d->signals = loop_watch_fd(d->loop, d->signal_fd, POLLIN, on_signal, d);
-	if (!d->signals) {
+	if (!d->signals || systemd_new(d->loop, &d->systemd)) {
 		log_say("out of memory");
 		return -ENOMEM;
 	}
@@ -209,6 +194,7 @@ int main(int argc, char **argv)
 	collector_raise_descriptors();
 	status = d.signal_fd >= 0 && set_up(&d) == 0 ? serve(&d) : EXIT_FAILURE;
 	loop_unwatch(d.signals);
+	systemd_free(d.systemd);
 	collector_free(d.collector);
 	loop_free(d.loop);
 	return status;

@@ -1,0 +1,150 @@
+/* collectord/daemon_systemd.c - see daemon_systemd.h. */
+#include "collectord/daemon_systemd.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <systemd/sd-daemon.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "collectord/daemon_log.h"
+#include "collectord/live/clock.h"
+
+#define NS_PER_MS 1000000u
+#define STATUS_MS 1000
+
+/* --- what was passed in ---------------------------------------------------------------------------------- */
+
+static int refuse(int fd, const char *name)
+{
+	log_say("descriptor %d, \"%.64s\", from the service manager is not one listening unix socket of type "
+		"SOCK_SEQPACKET: give the socket unit one ListenSequentialPacket= and nothing else",
+		fd, name);
+	return -EINVAL;
+}
+
+static int take_one(int fd, const char *name, int *socket)
+{
+	if (*socket >= 0 || sd_is_socket_unix(fd, SOCK_SEQPACKET, 1, NULL, 0) <= 0)
+		return refuse(fd, name);
+	*socket = fd;
+	return 0;
+}
+
+static void free_names(char **names)
+{
+	for (size_t i = 0; names && names[i]; i++)
+		free(names[i]);
+	free(names);
+}
+
+int systemd_take(int *ret_socket)
+{
+	char **names = NULL;
+	int n = sd_listen_fds_with_names(1, &names), r = 0, socket = -1;
+
+	if (n < 0) {
+		log_say("LISTEN_FDS or LISTEN_FDNAMES of the environment cannot be used: %s", strerror(-n));
+		return -EINVAL;
+	}
+	for (int i = 0; !r && i < n; i++)
+		r = take_one(SD_LISTEN_FDS_START + i, names[i], &socket);
+	free_names(names);
+	if (!r)
+		*ret_socket = socket;
+	return r;
+}
+
+/* --- what the manager is told ---------------------------------------------------------------------------- */
+
+void systemd_ready(void)
+{
+	sd_notify(0, "READY=1");
+}
+
+/* The time is what Type=notify-reload wants (systemd 253 and later); older ones ignore it. */
+void systemd_reloading(void)
+{
+	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu",
+		   (unsigned long long)(clock_read_ns(CLOCK_MONOTONIC) / 1000));
+}
+
+void systemd_stopping(void)
+{
+	sd_notify(0, "STOPPING=1");
+}
+
+/* --- what it is told regularly --------------------------------------------------------------------------- */
+
+struct systemd {
+	struct loop_timer *watchdog, *status;
+	uint64_t interval_ns, alive_ns; /* 0: nobody watches */
+	size_t programs, told;
+};
+
+/* It only wakes the loop up: who turns, tells. */
+static void on_watchdog(void *arg)
+{
+	struct systemd *s = arg;
+
+	loop_timer_set(s->watchdog, (int64_t)(s->interval_ns / NS_PER_MS));
+}
+
+static void on_status(void *arg)
+{
+	struct systemd *s = arg;
+
+	s->told = s->programs;
+	sd_notifyf(0, "STATUS=%zu program%s recorded", s->told, s->told == 1 ? " is" : "s are");
+}
+
+int systemd_new(struct loop *loop, struct systemd **ret)
+{
+	struct systemd *s = calloc(1, sizeof(*s));
+	uint64_t limit_us = 0;
+
+	if (!s)
+		return -ENOMEM;
+	s->watchdog = loop_timer_new(loop, on_watchdog, s);
+	s->status = loop_timer_new(loop, on_status, s);
+	if (!s->watchdog || !s->status) {
+		systemd_free(s);
+		return -ENOMEM;
+	}
+	if (sd_watchdog_enabled(0, &limit_us) > 0)
+		s->interval_ns = limit_us * 1000 / 3;
+	if (s->interval_ns)
+		on_watchdog(s);
+	*ret = s;
+	return 0;
+}
+
+void systemd_free(struct systemd *s)
+{
+	if (!s)
+		return;
+	loop_timer_free(s->watchdog);
+	loop_timer_free(s->status);
+	free(s);
+}
+
+static void say_alive(struct systemd *s)
+{
+	uint64_t now = clock_read_ns(CLOCK_MONOTONIC);
+
+	/* A timer may come a millisecond before its time. */
+	if (!s->interval_ns || now + NS_PER_MS < s->alive_ns + s->interval_ns)
+		return;
+	s->alive_ns = now;
+	sd_notify(0, "WATCHDOG=1");
+}
+
+void systemd_turned(struct systemd *s, size_t programs)
+{
+	say_alive(s);
+	if (programs != s->programs && s->programs == s->told)
+		loop_timer_set(s->status, STATUS_MS);
+	s->programs = programs;
+}

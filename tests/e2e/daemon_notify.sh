@@ -1,0 +1,69 @@
+#!/bin/bash
+# tests/e2e/daemon_notify.sh - heaptap-collectord as a service: what it tells its manager and what it takes from it.
+. "$(dirname "$0")/../lib.sh"
+need python3
+daemon=$HEAPTAP_BUILD/heaptap-collectord
+manager=$HEAPTAP_SOURCE/tests/tools/manager.py
+
+start_service() { # OPTIONS-OF-MANAGER...; its pid in $pid, notifications in ./notes
+	"$manager" "$@" "$PWD/sock" "$PWD/notes" "$daemon" --state "$PWD/state" --rate 1 --interval 0 2>log &
+	pid=$!
+}
+
+stop_service() { # exit status of the daemon in $status
+	status=0
+	kill -TERM "$pid"
+	wait "$pid" || status=$?
+}
+
+test_says_when_it_is_ready_and_when_it_stops() {
+	start_service
+	wait_for 60 grep -qx READY=1 notes
+	has_not notes STOPPING
+	stop_service
+	is "$status" 0
+	is "$(grep -xc STOPPING=1 notes)" 1
+}
+
+test_says_how_many_programs_are_recorded() {
+	start_service
+	wait_for 60 grep -qx READY=1 notes
+	HEAPTAP_WAIT_MS=10000 HEAPTAP_SOCKET=$PWD/sock LD_PRELOAD=$shim python3 -c 'import sys; sys.stdin.read()' < <(wait_for 60 grep -qx 'STATUS=1 program is recorded' notes)
+	wait_for 60 grep -qx 'STATUS=0 programs are recorded' notes
+	stop_service
+	is "$status" 0
+}
+
+test_lives_while_it_is_watched() {
+	start_service --watchdog 30
+	wait_for 60 grep -qx WATCHDOG=1 notes
+	stop_service
+	is "$status" 0
+}
+
+test_says_nothing_when_its_loop_does_not_turn() {
+	start_service --watchdog 2
+	wait_for 60 grep -qx WATCHDOG=1 notes
+	kill -STOP "$(pgrep -P "$pid" -f heaptap-collectord)"
+	wait "$pid" || status=$?
+	is "$status" $((256 - 6)) "ended by SIGABRT"
+}
+
+test_is_not_watched_unasked() {
+	start_service
+	wait_for 60 grep -qx READY=1 notes
+	stop_service
+	has_not notes WATCHDOG
+}
+
+test_socket_of_another_type_is_refused_in_one_line() {
+	start_service --type stream
+	status=0
+	wait "$pid" || status=$?
+	is "$status" 1
+	is "$(lines log)" 1
+	has log 'SOCK_SEQPACKET.*ListenSequentialPacket='
+	has_not notes READY
+}
+
+run_tests
