@@ -141,7 +141,8 @@ def measure(way, command, feed, drive):
     # time(1) stands between, or the largest resident set would be at least this interpreter's.
     words = ['/usr/bin/time', '-q', '-f', '%e %U %S %M', '-o', 'usage', 'env'] + \
         ['%s=%s' % pair for pair in way.env.items()] + way.words + command
-    env = dict(os.environ, PYTHONMALLOC='malloc', PYTHONHASHSEED='0')
+    # Debian's programs: a version manager's `python3` is a script, and a peer would measure that.
+    env = dict(os.environ, PYTHONMALLOC='malloc', PYTHONHASHSEED='0', PATH='/usr/bin:/bin:/usr/sbin:/sbin')
     stdin = open(feed, 'rb') if feed else subprocess.DEVNULL
     child = subprocess.Popen(words, stdin=stdin, stdout=subprocess.DEVNULL,
                              stderr=subprocess.DEVNULL, env=env, start_new_session=True)
