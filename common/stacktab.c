@@ -1,11 +1,16 @@
 /* common/stacktab.c - open addressing over CAS-published slots; see stacktab.h.
  *
- * A probe looks at most at PROBES slots: past that the table counts as full, which bounds a sample's cost. */
+ * A stack's first choice is one cache line of the table's beginning, where the slots of some ten thousand stacks,
+ * and all arrays the collector indexes by stack id, stay within the caches; from there it goes anywhere in the
+ * table. A probe looks at most at that line and PROBES more slots: past that the table counts as full, which bounds
+ * a sample's cost. */
 #include "common/stacktab.h"
 
 #include "common/testpoint.h"
 
 #define PROBES 64u
+#define LINE (CACHE_LINE / 8) /* slots */
+#define NEAR_SLOTS (1u << 15)
 
 uint64_t stack_hash(const uint64_t *frames, uint32_t n, uint32_t flags, uint32_t epoch)
 {
@@ -43,30 +48,56 @@ static uint32_t append(const struct abi_region *r, const uint64_t *frames, uint3
 	return (uint32_t)off;
 }
 
+/* One stack on its way into the table. */
+struct newcomer {
+	const uint64_t *frames;
+	uint64_t word;
+	uint32_t n, check;
+	uint32_t entry; /* where its words were written, 0: not yet */
+};
+
+enum outcome { ELSEWHERE, HERE, NO_ROOM };
+
+static inline enum outcome try_slot(const struct abi_region *r, struct newcomer *c, uint32_t at)
+{
+	uint64_t slot;
+
+	if (at == 0) /* id 0 means "table full" */
+		return ELSEWHERE;
+	slot = load_acquire(&r->slots[at]); /* H, pairs with G */
+	if (slot == 0) {
+		if (!c->entry)
+			c->entry = append(r, c->frames, c->n, c->word);
+		if (!c->entry)
+			return NO_ROOM;
+		TEST_POINT(stack_written);
+		if (cas_acq_rel(&r->slots[at], &slot, ABI_SLOT(c->check, c->entry))) { /* G, pairs with H */
+			TEST_POINT(stack_published);
+			add_relaxed(&r->cursors->stacks, 1);
+			return HERE;
+		}
+	}
+	return ABI_SLOT_CHECK(slot) == c->check &&
+			       same_stack(r->words + ABI_SLOT_OFFSET(slot), c->frames, c->n, c->word)
+		       ? HERE
+		       : ELSEWHERE;
+}
+
 uint32_t stack_intern(const struct abi_region *r, const uint64_t *frames, uint32_t n, uint32_t flags,
 		      uint32_t epoch, uint64_t hash)
 {
-	uint32_t mask = r->geo.stack_slots - 1, check = (uint32_t)(hash >> 32), mine = 0;
-	uint64_t word = ABI_STACK_WORD(n, flags, epoch);
+	struct newcomer c = { frames, ABI_STACK_WORD(n, flags, epoch), n, (uint32_t)(hash >> 32), 0 };
+	uint32_t mask = r->geo.stack_slots - 1, low = (uint32_t)hash & mask, at = low & (NEAR_SLOTS - 1);
 
-	for (uint32_t i = 0, at = (uint32_t)hash & mask; i < PROBES; i++, at = (at + 1) & mask) {
-		uint64_t slot;
+	for (uint32_t i = 0; i < LINE + PROBES; i++) {
+		enum outcome o = try_slot(r, &c, at);
 
-		if (at == 0) /* id 0 means "table full" */
-			continue;
-		slot = load_acquire(&r->slots[at]); /* H, pairs with G */
-		if (slot == 0) {
-			if (!mine && !(mine = append(r, frames, n, word)))
-				return 0;
-			TEST_POINT(stack_written);
-			if (cas_acq_rel(&r->slots[at], &slot, ABI_SLOT(check, mine))) { /* G, pairs with H */
-				TEST_POINT(stack_published);
-				add_relaxed(&r->cursors->stacks, 1);
-				return at;
-			}
-		}
-		if (ABI_SLOT_CHECK(slot) == check && same_stack(r->words + ABI_SLOT_OFFSET(slot), frames, n, word))
-			return at;
+		if (o != ELSEWHERE)
+			return o == HERE ? at : 0;
+		if (i + 1 < LINE)
+			at = (at & ~(LINE - 1)) | ((at + 1) & (LINE - 1));
+		else
+			at = (low + i + 1 - LINE) & mask;
 	}
 	return 0;
 }

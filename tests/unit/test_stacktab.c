@@ -55,14 +55,37 @@ Test(stacktab, takes_an_empty_stack)
 	cr_assert_eq(ABI_STACK_EPOCH(word), 7);
 }
 
-/* All with the same low hash bits: they crowd one neighbourhood, and past the probe limit the answer is "full". */
+/* All with the same low hash bits: they crowd one neighbourhood (slots 1 to 7 beside the first choice, 64 from
+ * there on, 3 of them the same), and past the probe limit the answer is "full". */
 Test(stacktab, says_full_instead_of_probing_without_end)
 {
 	uint32_t ok = 0;
 
 	for (uint64_t i = 1; i <= 100; i++)
 		ok += stack_intern(&t.r, &i, 1, 0, 0, i << 32 | 5) != 0;
-	cr_assert_eq(ok, 64);
+	cr_assert_eq(ok, 7 + 64 - 3);
+}
+
+/* The collector's arrays go by id: what is hot should be small, however large the table. */
+Test(stacktab, keeps_ten_thousand_stacks_within_its_beginning)
+{
+	struct abi_geometry geo = test_geometry();
+	struct test_region large;
+	uint32_t far = 0;
+
+	geo.stack_slots = 1u << 20;
+	geo.stack_words = 1u << 16;
+	test_region_init(&large, &geo);
+	for (uint64_t i = 1; i <= 10000; i++) {
+		uint64_t frames[] = { i * 16, 0x1234 };
+		uint32_t id = stack_intern(&large.r, frames, 2, 0, 0, stack_hash(frames, 2, 0, 0));
+
+		cr_assert_neq(id, 0);
+		cr_assert_eq(stack_intern(&large.r, frames, 2, 0, 0, stack_hash(frames, 2, 0, 0)), id);
+		far += id >= 1u << 15;
+	}
+	cr_assert_leq(far, 100);
+	test_region_done(&large);
 }
 
 Test(stacktab, says_full_when_the_arena_is)
