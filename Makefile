@@ -171,7 +171,7 @@ $(BUILD)/libshim.a: $(filter-out $(OBJ)/shim/preload/hooks.o $(OBJ)/shim/preload
 $(BUILD)/heaptap: $(OBJ)/collectord/cli/main.o $(BUILD)/libcli.a $(BUILD)/liblive.a $(BUILD)/libprofile.a $(BUILD)/libcommon.a
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIVE_LIBS) $(PROFILE_LIBS) $(CLI_LIBS) -o $@
 $(BUILD)/heaptap-collectord: $(patsubst %.c,$(OBJ)/%.o,$(wildcard collectord/daemon*.c)) $(BUILD)/libcli.a $(BUILD)/liblive.a $(BUILD)/libprofile.a $(BUILD)/libcommon.a
-	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIVE_LIBS) $(PROFILE_LIBS) $(CLI_LIBS) -lsystemd -o $@
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIVE_LIBS) $(PROFILE_LIBS) $(CLI_LIBS) -lsystemd -linih -o $@
 
 # --- tests: one program per file ---------------------------------------------------------------------------------
 # tests/unit/test_X.c      Criterion, linked with all rooms

@@ -1,7 +1,7 @@
 /* collectord/daemon.c - heaptap-collectord: one collector for the programs of all users, in the foreground.
  *
  * Signals arrive by signalfd, blocked before anything else runs: USR1 snapshots every session, TERM and INT drain,
- * take final snapshots and end with status 0, HUP is answered with a line.  Log: stderr, one line per change of a
+ * take final snapshots and end with status 0, HUP reads the settings again.  Log: stderr, one line per change of a
  * session, escaped.  What a service manager gives and is told: daemon_systemd.c. */
 #include <errno.h>
 #include <libgen.h>
@@ -21,6 +21,9 @@
 #include "collectord/live/collector.h"
 
 struct daemon {
+	int argc;
+	char **argv;
+	struct daemon_settings settings; /* the config's strings are in here */
 	struct loop *loop;
 	struct collector *collector;
 	struct collector_config config;
@@ -74,6 +77,34 @@ static void stop(struct daemon *d)
 	collector_shutdown(d->collector);
 }
 
+/* All of the new settings or none. */
+static void reload(struct daemon *d)
+{
+	struct daemon_settings s = d->settings;
+	struct collector_config c = d->config;
+	struct fault f;
+	int r = daemon_options_again(d->argc, d->argv, &s, &f);
+
+	daemon_settings_apply(&s, &c);
+	if (!r)
+		r = collector_reload(d->collector, &c, &f);
+	if (r) {
+		log_say("SIGHUP: the settings stay as they were: %s", f.text);
+		return;
+	}
+	if (strcmp(s.socket, d->settings.socket) || strcmp(s.state, d->settings.state))
+		log_say("SIGHUP: another socket or state directory waits for the next start");
+	log_say("SIGHUP: read %s: rate %u, interval %u s, keep %u", *s.file ? s.file : "no file", s.rate,
+		s.interval_s, s.keep);
+}
+
+static void on_hup(struct daemon *d)
+{
+	systemd_reloading();
+	reload(d);
+	systemd_ready();
+}
+
 static void on_signal(void *arg, short revents)
 {
 	struct daemon *d = arg;
@@ -84,7 +115,7 @@ static void on_signal(void *arg, short revents)
 		if (si.ssi_signo == SIGUSR1)
 			collector_snapshot_all(d->collector, SNAPSHOT_SIGNAL);
 		else if (si.ssi_signo == SIGHUP)
-			log_say("SIGHUP: there is no configuration file to read again");
+			on_hup(d);
 		else
 			stop(d);
 	}
@@ -97,33 +128,21 @@ static void on_change(enum session_change what, const struct session_view *v, vo
 	log_change(what, v, d->config.out_dir);
 }
 
-/* PROGRAM.PID, the program's name cut to harmless characters. */
+/* Of numbers the kernel and we gave: what a program calls itself names no file. */
 static void name_session(const struct session_view *v, char *buf, size_t size, void *arg)
 {
-	const char *slash = strrchr(v->exe, '/');
-	char name[64];
-	size_t n = 0;
-
 	(void)arg;
-	for (const char *c = slash ? slash + 1 : v->exe; *c && n + 1 < sizeof(name); c++) {
-		bool plain = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') ||
-			     strchr("._+-", *c);
-
-		name[n++] = plain ? *c : '_';
-	}
-	name[n] = '\0';
-	snprintf(buf, size, "%s.%u", n ? name : "unknown", v->pid);
+	retain_dir_name(buf, size, v->uid, v->id, v->pid);
 }
 
 /* Convenience for starts by hand; what matters is checked where it is used. */
-static void make_directories(const struct collector_config *c, bool own_socket)
+static void make_socket_directory(const struct collector_config *c)
 {
 	char *path = strdup(c->socket_path);
 
-	if (path && own_socket)
+	if (path)
 		mkdir(dirname(path), 0755);
 	free(path);
-	mkdir(c->out_dir, 0750);
 }
 
 static void tell_errors(struct daemon *d)
@@ -161,7 +180,8 @@ static int set_up(struct daemon *d)
 
 	if (r)
 		return r;
-	make_directories(&d->config, d->config.listen_fd < 0);
+	if (d->config.listen_fd < 0)
+		make_socket_directory(&d->config);
 	if (loop_new(&d->loop, &f) || collector_new(d->loop, &d->config, &d->collector, &f)) {
 		log_say("%s", f.text);
 		return -EIO;
@@ -177,17 +197,21 @@ static int set_up(struct daemon *d)
 int main(int argc, char **argv)
 {
 	struct daemon d = {
+		.argc = argc,
+		.argv = argv,
 		.config = { .listen_fd = -1,
 			    .any_uid = true,
 			    .skip_empty = true,
+			    .makes_dir = true,
 			    .name_session = name_session,
 			    .on_change = on_change,
 			    .arg = &d },
 	};
-	int status = daemon_options(argc, argv, &d.config);
+	int status = daemon_options(argc, argv, &d.settings);
 
 	if (status >= 0)
 		return status;
+	daemon_settings_apply(&d.settings, &d.config);
 	if (shed_preload(argv))
 		return EXIT_FAILURE;
 	d.signal_fd = block_signals();

@@ -4,24 +4,155 @@
 #include <errno.h>
 #include <getopt.h>
 #include <grp.h>
-#include <limits.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "collectord/cli/size.h"
+#include "collectord/daemon_config.h"
 #include "collectord/daemon_log.h"
+#include "collectord/live/collector.h"
 #include "common/handshake.h"
 
-#define DEFAULT_STATE "/var/lib/heaptap"
-#define DEFAULT_RATE (512u * 1024)
-#define DEFAULT_INTERVAL_S 60
-#define DEFAULT_KEEP 10
 #define DEFAULT_GROUP "heaptap"
 #define MAX_INTERVAL_S (7 * 24 * 3600)
 #define MAX_SESSIONS 100000u
 #define EXIT_USAGE 2
+
+static const struct daemon_settings defaults = {
+	.socket = HEAPTAP_DEFAULT_SOCKET,
+	.state = "/var/lib/heaptap",
+	.rate = 512u * 1024,
+	.interval_s = 60,
+	.keep = 10,
+	.max_sessions = COLLECTOR_MAX_SESSIONS,
+	.max_sessions_per_user = COLLECTOR_MAX_SESSIONS_PER_USER,
+	.max_files = 100000,
+	.max_files_per_user = 20000,
+	.max_size = 4ull << 30,
+	.max_size_per_user = 1ull << 30,
+};
+
+/* --- values ---------------------------------------------------------------------------------------------- */
+
+static bool parse_path(const char *text, void *ret)
+{
+	return *text && snprintf(ret, PATH_MAX, "%s", text) < PATH_MAX;
+}
+
+static bool parse_number(const char *text, uint32_t max, uint32_t *ret)
+{
+	char *end;
+	unsigned long v;
+
+	errno = 0;
+	v = strtoul(text, &end, 10);
+	if (*text < '0' || *text > '9' || *end || errno || v > max)
+		return false;
+	*ret = (uint32_t)v;
+	return true;
+}
+
+static bool parse_count(const char *text, void *ret)
+{
+	return parse_number(text, UINT32_MAX - 1, ret);
+}
+
+static bool parse_interval(const char *text, void *ret)
+{
+	return parse_number(text, MAX_INTERVAL_S, ret);
+}
+
+static bool parse_sessions(const char *text, void *ret)
+{
+	uint32_t v;
+
+	if (!parse_number(text, MAX_SESSIONS, &v) || !v)
+		return false;
+	*(uint32_t *)ret = v;
+	return true;
+}
+
+static bool parse_size(const char *text, void *ret)
+{
+	uint64_t v;
+
+	if (size_parse(text, &v))
+		return false;
+	*(uint64_t *)ret = v;
+	return true;
+}
+
+static bool parse_rate(const char *text, void *ret)
+{
+	uint64_t v;
+
+	if (size_parse(text, &v) || v < 1 || v > ABI_MAX_RATE)
+		return false;
+	*(uint32_t *)ret = (uint32_t)v;
+	return true;
+}
+
+/* The name service may be slow: asked when settings are read and never else.  The default group need not exist. */
+static bool parse_group(const char *name, void *ret)
+{
+	const struct group *g = strcmp(name, "none") ? getgrnam(name) : NULL;
+
+	*(uint32_t *)ret = g ? g->gr_gid : 0;
+	return g || !strcmp(name, "none") || !strcmp(name, DEFAULT_GROUP);
+}
+
+struct setting {
+	const char *name, *arg, *help;
+	bool (*parse)(const char *text, void *ret);
+	size_t offset; /* in struct daemon_settings */
+	const char *wanted;
+};
+
+#define AT(field) offsetof(struct daemon_settings, field)
+
+static const struct setting settings[] = {
+	{ "socket", "PATH", "where programs attach and heaptap asks (" HEAPTAP_DEFAULT_SOCKET ")", parse_path,
+	  AT(socket), "a path" },
+	{ "state", "DIR", "where snapshots go, one directory per program (/var/lib/heaptap)", parse_path, AT(state),
+	  "a path" },
+	{ "rate", "SIZE", "mean bytes between samples, 1 = every allocation (512K)", parse_rate, AT(rate),
+	  "a size from 1 to 1G, like 512K" },
+	{ "interval", "SECS", "time between snapshots, 0 = only when asked and at the end (60)", parse_interval,
+	  AT(interval_s), "a number of seconds from 0 to 604800" },
+	{ "keep", "N", "periodic snapshots kept per program, 0 = all (10)", parse_count, AT(keep), "a number" },
+	{ "max-sessions", "N", "programs recorded at a time (1024)", parse_sessions, AT(max_sessions),
+	  "a number from 1 to 100000" },
+	{ "max-sessions-per-user", "N", "of one user (512)", parse_sessions, AT(max_sessions_per_user),
+	  "a number from 1 to 100000" },
+	{ "max-files", "N", "snapshots kept in all, 0 = any number (100000)", parse_count, AT(max_files),
+	  "a number" },
+	{ "max-files-per-user", "N", "of one user's programs (20000)", parse_count, AT(max_files_per_user),
+	  "a number" },
+	{ "max-size", "SIZE", "of all of them, 0 = any size (4G)", parse_size, AT(max_size), "a size like 4G" },
+	{ "max-size-per-user", "SIZE", "of one user's (1G)", parse_size, AT(max_size_per_user), "a size like 1G" },
+	{ "group", "NAME",
+	  "members see and change everybody's programs, as root does (" DEFAULT_GROUP "); none = no group",
+	  parse_group, AT(admin_gid), "a group of this system, and not \"none\"" },
+};
+
+static int take(void *arg, const char *name, const char *value, struct fault *f)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
+		const struct setting *s = &settings[i];
+
+		if (strcmp(s->name, name))
+			continue;
+		if (s->parse(value, (char *)arg + s->offset))
+			return 0;
+		return fault_set(f, -EINVAL, "%s %s: not %s", name, value, s->wanted);
+	}
+	return fault_set(f, -EINVAL, "%s: unknown setting; `heaptap-collectord --help` lists them", name);
+}
+
+/* --- the command line ------------------------------------------------------------------------------------ */
 
 /* Path of the library beside this executable, in the build tree or in an installed one. */
 static const char *find_shim(char path[PATH_MAX])
@@ -38,115 +169,55 @@ static const char *find_shim(char path[PATH_MAX])
 	return "/usr/local/lib/heaptap/libheaptap.so";
 }
 
+static void help_setting(const char *name, const char *arg, const char *text)
+{
+	char left[64];
+
+	snprintf(left, sizeof(left), "--%s %s", name, arg);
+	printf("  %-27s  %s\n", left, text);
+}
+
 static void help(void)
 {
 	char path[PATH_MAX];
-	const char *shim = find_shim(path);
 
-	printf("usage: heaptap-collectord [OPTIONS]\n"
-	       "Collects heap profiles of the programs that run with libheaptap.so preloaded.\n\n"
-	       "  --socket PATH    where programs attach and heaptap asks (" HEAPTAP_DEFAULT_SOCKET ")\n"
-	       "  --state DIR      where snapshots go, one directory per program (" DEFAULT_STATE ")\n"
-	       "  --rate SIZE      mean bytes between samples, 1 = every allocation (512K)\n"
-	       "  --interval SECS  time between snapshots, 0 = only on SIGUSR1 and at the end (%d)\n"
-	       "  --keep N         periodic snapshots kept per program, 0 = all (%d)\n"
-	       "  --max-sessions N           programs recorded at a time (%u)\n"
-	       "  --max-sessions-per-user N  of one user (%u)\n"
-	       "  --group NAME     members see and change everybody's programs, as root does (" DEFAULT_GROUP
-	       "); none = no group\n"
-	       "  -h, --help, --version\n\n"
-	       "A program that ends without a sample leaves no snapshot.  A user sees the own programs.\n"
-	       "Signals: USR1 snapshot of every program, TERM and INT snapshot and exit.\n"
+	puts("usage: heaptap-collectord [OPTIONS]\n"
+	     "Collects heap profiles of the programs that run with libheaptap.so preloaded.\n");
+	for (size_t i = 0; i < ARRAY_SIZE(settings); i++)
+		help_setting(settings[i].name, settings[i].arg, settings[i].help);
+	help_setting("config", "FILE", "settings, if there is one (" DAEMON_CONFIG_FILE ")");
+	printf("  -h, --help, --version\n\n"
+	       "Lines of FILE are NAME = VALUE with the names above; options come first.  SIGHUP reads it again: a "
+	       "file "
+	       "with\nan error changes nothing, socket and state wait for the next start.\n"
+	       "A program that ends without a sample leaves no snapshot.  A user sees the own programs.  When "
+	       "there are\n"
+	       "too many snapshots the oldest go, of the user who has the most; the newest of a running program "
+	       "stays.\n"
+	       "Signals: USR1 snapshot of every program, HUP settings, TERM and INT snapshot and exit.\n"
 	       "Example: heaptap-collectord --socket /tmp/h.sock --state /tmp/heap &\n"
 	       "         HEAPTAP_SOCKET=/tmp/h.sock LD_PRELOAD=%s PROGRAM\n"
 	       "         heaptap ps --socket /tmp/h.sock\n",
-	       DEFAULT_INTERVAL_S, DEFAULT_KEEP, COLLECTOR_MAX_SESSIONS, COLLECTOR_MAX_SESSIONS_PER_USER, shim);
+	       find_shim(path));
 }
 
-static int usage(const char *option, const char *value, const char *wanted)
+enum { SETTING = 256, CONFIG = SETTING + ARRAY_SIZE(settings), HELP, VERSION };
+
+static void fill_getopt(struct option table[ARRAY_SIZE(settings) + 4])
 {
-	log_say("--%s %s: not %s; see --help", option, value, wanted);
-	return EXIT_USAGE;
-}
+	size_t n = 0;
 
-static bool parse_number(const char *text, uint32_t max, uint32_t *ret)
-{
-	char *end;
-	unsigned long v;
-
-	errno = 0;
-	v = strtoul(text, &end, 10);
-	if (*text < '0' || *text > '9' || *end || errno || v > max)
-		return false;
-	*ret = (uint32_t)v;
-	return true;
-}
-
-static bool parse_rate(const char *text, uint32_t *ret)
-{
-	uint64_t v;
-
-	if (size_parse(text, &v) || v < 1 || v > ABI_MAX_RATE)
-		return false;
-	*ret = (uint32_t)v;
-	return true;
-}
-
-static bool parse_sessions(const char *text, uint32_t *ret)
-{
-	return parse_number(text, MAX_SESSIONS, ret) && *ret;
-}
-
-/* Asked once, here: the name service may be slow.  The default group need not exist. */
-static bool parse_group(const char *name, uint32_t *ret)
-{
-	const struct group *g = strcmp(name, "none") ? getgrnam(name) : NULL;
-
-	*ret = g ? g->gr_gid : 0;
-	return g || !strcmp(name, "none") || !strcmp(name, DEFAULT_GROUP);
-}
-
-enum { SOCKET = 256, STATE, RATE, INTERVAL, KEEP, SESSIONS, PER_USER, GROUP, HELP, VERSION };
-
-static const struct option options[] = {
-	{ "socket", required_argument, NULL, SOCKET },
-	{ "state", required_argument, NULL, STATE },
-	{ "rate", required_argument, NULL, RATE },
-	{ "interval", required_argument, NULL, INTERVAL },
-	{ "keep", required_argument, NULL, KEEP },
-	{ "max-sessions", required_argument, NULL, SESSIONS },
-	{ "max-sessions-per-user", required_argument, NULL, PER_USER },
-	{ "group", required_argument, NULL, GROUP },
-	{ "help", no_argument, NULL, HELP },
-	{ "version", no_argument, NULL, VERSION },
-	{ NULL, 0, NULL, 0 },
-};
-
-/* The exit status, or -1: the value was taken. */
-static int take_value(int option, struct collector_config *c)
-{
-	if (option == SOCKET)
-		c->socket_path = optarg;
-	else if (option == STATE)
-		c->out_dir = optarg;
-	else if (option == RATE && !parse_rate(optarg, &c->rate))
-		return usage("rate", optarg, "a size from 1 to 1G, like 512K");
-	else if (option == INTERVAL && !parse_number(optarg, MAX_INTERVAL_S, &c->interval_s))
-		return usage("interval", optarg, "a number of seconds from 0 to 604800");
-	else if (option == KEEP && !parse_number(optarg, UINT32_MAX - 1, &c->keep))
-		return usage("keep", optarg, "a number");
-	else if (option == SESSIONS && !parse_sessions(optarg, &c->max_sessions))
-		return usage("max-sessions", optarg, "a number from 1 to 100000");
-	else if (option == PER_USER && !parse_sessions(optarg, &c->max_sessions_per_user))
-		return usage("max-sessions-per-user", optarg, "a number from 1 to 100000");
-	else if (option == GROUP && !parse_group(optarg, &c->admin_gid))
-		return usage("group", optarg, "a group of this system, and not \"none\"");
-	return -1;
+	for (; n < ARRAY_SIZE(settings); n++)
+		table[n] = (struct option){ settings[n].name, required_argument, NULL, SETTING + (int)n };
+	table[n++] = (struct option){ "config", required_argument, NULL, CONFIG };
+	table[n++] = (struct option){ "help", no_argument, NULL, HELP };
+	table[n++] = (struct option){ "version", no_argument, NULL, VERSION };
+	table[n] = (struct option){ 0 };
 }
 
 static int refuse(int o, char **argv)
 {
-	if (optopt && optopt < SOCKET)
+	if (optopt && optopt < SETTING)
 		log_say("-%c: unknown option; see --help", optopt);
 	else
 		log_say("%s: %s; see --help", argv[optind - 1],
@@ -154,31 +225,116 @@ static int refuse(int o, char **argv)
 	return EXIT_USAGE;
 }
 
-int daemon_options(int argc, char **argv, struct collector_config *c)
+static int print(int o)
 {
+	if (o == VERSION)
+		puts("heaptap-collectord " HEAPTAP_VERSION);
+	else
+		help();
+	return EXIT_SUCCESS;
+}
+
+/* One option.  The exit status, or -1 to go on. */
+static int take_option(int o, char **argv, struct daemon_settings *s, const char **ret_file)
+{
+	struct fault f;
+
+	if (o == HELP || o == 'h' || o == VERSION)
+		return print(o);
+	if (o == ':' || o == '?')
+		return refuse(o, argv);
+	if (o == CONFIG) {
+		*ret_file = optarg;
+		return -1;
+	}
+	if (!take(s, settings[o - SETTING].name, optarg, &f))
+		return -1;
+	log_say("--%s; see --help", f.text);
+	return EXIT_USAGE;
+}
+
+static int command_line(int argc, char **argv, struct daemon_settings *s, const char **ret_file)
+{
+	struct option table[ARRAY_SIZE(settings) + 4];
 	int o, status = -1;
 
-	c->socket_path = HEAPTAP_DEFAULT_SOCKET;
-	c->out_dir = DEFAULT_STATE;
-	c->rate = DEFAULT_RATE;
-	c->interval_s = DEFAULT_INTERVAL_S;
-	c->keep = DEFAULT_KEEP;
-	parse_group(DEFAULT_GROUP, &c->admin_gid);
+	fill_getopt(table);
 	opterr = 0;
-	while (status < 0 && (o = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
-		if (o == HELP || o == 'h') {
-			help();
-			return EXIT_SUCCESS;
-		}
-		if (o == VERSION) {
-			puts("heaptap-collectord " HEAPTAP_VERSION);
-			return EXIT_SUCCESS;
-		}
-		status = o == ':' || o == '?' ? refuse(o, argv) : take_value(o, c);
-	}
+	optind = 0; /* start afresh */
+	while (status < 0 && (o = getopt_long(argc, argv, ":h", table, NULL)) != -1)
+		status = take_option(o, argv, s, ret_file);
 	if (status < 0 && optind < argc) {
 		log_say("%s: no argument is expected here; see --help", argv[optind]);
 		status = EXIT_USAGE;
 	}
 	return status;
+}
+
+/* The default file need not exist. */
+static int read_file(const char *named, struct daemon_settings *s, struct fault *f)
+{
+	const char *path = named ? named : DAEMON_CONFIG_FILE;
+	int r = config_read(path, take, s, f);
+
+	if (r == -ENOENT && !named) {
+		f->text[0] = '\0';
+		return 0;
+	}
+	if (!r)
+		snprintf(s->file, sizeof(s->file), "%s", path);
+	return r;
+}
+
+/* Defaults, file, command line, in this order.  -1, an exit status, or 0 with a fault: the file is at fault. */
+static int load(int argc, char **argv, struct daemon_settings *ret, struct fault *f)
+{
+	struct daemon_settings s = defaults;
+	const char *file = NULL;
+	int status = command_line(argc, argv, &s, &file);
+
+	if (status >= 0)
+		return status;
+	s = defaults;
+	parse_group(DEFAULT_GROUP, &s.admin_gid);
+	if (read_file(file, &s, f))
+		return 0;
+	status = command_line(argc, argv, &s, &file);
+	if (status < 0)
+		*ret = s;
+	return status;
+}
+
+int daemon_options(int argc, char **argv, struct daemon_settings *ret)
+{
+	struct fault f = { "" };
+	int status = load(argc, argv, ret, &f);
+
+	if (!*f.text)
+		return status;
+	log_say("%s", f.text);
+	return EXIT_USAGE;
+}
+
+int daemon_options_again(int argc, char **argv, struct daemon_settings *ret, struct fault *f)
+{
+	f->text[0] = '\0';
+	return load(argc, argv, ret, f) < 0 ? 0 : -EINVAL;
+}
+
+void daemon_settings_apply(const struct daemon_settings *s, struct collector_config *c)
+{
+	c->socket_path = s->socket;
+	c->out_dir = s->state;
+	c->rate = s->rate;
+	c->interval_s = s->interval_s;
+	c->max_sessions = s->max_sessions;
+	c->max_sessions_per_user = s->max_sessions_per_user;
+	c->admin_gid = s->admin_gid;
+	c->retain = (struct retain_limits){
+		.keep = s->keep,
+		.files = s->max_files,
+		.files_per_user = s->max_files_per_user,
+		.bytes = s->max_size,
+		.bytes_per_user = s->max_size_per_user,
+	};
 }

@@ -1,7 +1,32 @@
-/* collectord/daemon_options.h - the command line of heaptap-collectord. */
+/* collectord/daemon_options.h - what heaptap-collectord was told: defaults, then its file, then its command line.
+ *
+ * One table of settings serves the command line, the file and --help.  The file may be read again at any time;
+ * what came of it is a whole or nothing. */
 #pragma once
 
-#include "collectord/live/collector.h"
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
 
-/* Fill in the defaults, then what argv says.  -1: go on; else the exit status, after the help or a line why. */
-int daemon_options(int argc, char **argv, struct collector_config *c);
+#include "collectord/profile/fault.h"
+
+struct collector_config;
+
+struct daemon_settings {
+	char file[PATH_MAX]; /* "" = there is none */
+	char socket[PATH_MAX], state[PATH_MAX];
+	uint32_t rate, interval_s, keep;
+	uint32_t max_sessions, max_sessions_per_user;
+	uint32_t max_files, max_files_per_user;
+	uint64_t max_size, max_size_per_user;
+	uint32_t admin_gid;
+};
+
+/* -1, or the exit status: help was printed, or what is wrong was said. */
+int daemon_options(int argc, char **argv, struct daemon_settings *ret);
+
+/* Once more, for SIGHUP.  0 or -errno with a fault; *ret is then as it was. */
+int daemon_options_again(int argc, char **argv, struct daemon_settings *ret, struct fault *f);
+
+/* Into what a collector wants to know; the strings stay ours. */
+void daemon_settings_apply(const struct daemon_settings *s, struct collector_config *c);

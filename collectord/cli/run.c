@@ -108,7 +108,7 @@ static int start_collector(struct run *r, struct fault *f)
 		.out_dir = r->dirs.out,
 		.rate = (uint32_t)r->o.rate,
 		.interval_s = (uint32_t)r->o.interval_s,
-		.keep = KEEP,
+		.retain.keep = KEEP,
 		.max_depth = (uint32_t)r->o.depth,
 		.on_full = r->o.wait_on_full ? ABI_ON_FULL_WAIT : ABI_ON_FULL_SPILL,
 		.only_pid = r->o.no_follow ? (uint32_t)r->child.pid : 0,

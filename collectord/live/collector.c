@@ -9,7 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "collectord/live/collector_impl.h"
@@ -120,10 +122,21 @@ static void on_request(void *arg, struct peer *peer, const struct control_reques
 	control_ask(c->control, peer, r, len);
 }
 
+/* One collector a directory: a second one would remove what the first one keeps. */
+static int lock_out_dir(const struct collector *c, struct fault *f)
+{
+	if (flock(c->env.save.out_fd, LOCK_EX | LOCK_NB) == 0)
+		return 0;
+	return fault_set(f, -EADDRINUSE, "another collector writes into %s: stop it or choose another directory",
+			 c->config.out_dir);
+}
+
 static int open_out_dir(struct collector *c, struct fault *f)
 {
 	const char *dir = c->config.out_dir;
 
+	if (c->config.makes_dir)
+		mkdir(dir, 0750); /* what comes of it shows at once */
 	c->env.save.out_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (c->env.save.out_fd < 0)
 		return fault_set(f, -errno,
@@ -134,7 +147,7 @@ static int open_out_dir(struct collector *c, struct fault *f)
 			f, -errno,
 			"cannot write snapshots into %s: %s; change its permissions or choose another directory",
 			dir, strerror(errno));
-	return 0;
+	return c->config.makes_dir ? lock_out_dir(c, f) : 0;
 }
 
 static int check_config(const struct collector_config *config, struct fault *f)
@@ -148,6 +161,17 @@ static int check_config(const struct collector_config *config, struct fault *f)
 	return 0;
 }
 
+static void take_limits(struct collector *c, const struct collector_config *config)
+{
+	c->config.rate = config->rate;
+	c->config.interval_s = config->interval_s;
+	c->config.admin_gid = config->admin_gid;
+	c->config.retain = config->retain;
+	c->config.max_sessions = config->max_sessions ? config->max_sessions : COLLECTOR_MAX_SESSIONS;
+	c->config.max_sessions_per_user =
+		config->max_sessions_per_user ? config->max_sessions_per_user : COLLECTOR_MAX_SESSIONS_PER_USER;
+}
+
 static void init(struct collector *c, struct loop *loop, const struct collector_config *config)
 {
 	LIST_INIT(&c->sessions);
@@ -156,15 +180,27 @@ static void init(struct collector *c, struct loop *loop, const struct collector_
 	c->config.on_change = tell;
 	c->config.name_session = config->name_session ? name_session : NULL;
 	c->config.arg = c;
-	if (!config->max_sessions)
-		c->config.max_sessions = COLLECTOR_MAX_SESSIONS;
-	if (!config->max_sessions_per_user)
-		c->config.max_sessions_per_user = COLLECTOR_MAX_SESSIONS_PER_USER;
+	take_limits(c, config);
 	c->env.loop = loop;
 	c->env.config = &c->config;
 	c->env.on_gone = on_gone;
 	c->env.arg = c;
 	c->env.save = (struct save_env){ .loop = loop, .out_fd = -1, .out_dir = config->out_dir };
+}
+
+/* First of all: who is refused here has changed nothing. */
+static int listen_at(struct collector *c, struct fault *f)
+{
+	const struct listener_config lc = {
+		.path = c->config.socket_path,
+		.fd = c->config.listen_fd,
+		.any_uid = c->config.any_uid,
+		.on_hello = on_hello,
+		.on_request = on_request,
+		.arg = c,
+	};
+
+	return listener_new(c->env.loop, &lc, &c->listener, f);
 }
 
 int collector_new(struct loop *loop, const struct collector_config *config, struct collector **ret, struct fault *f)
@@ -182,24 +218,39 @@ int collector_new(struct loop *loop, const struct collector_config *config, stru
 	if (!c->env.scratch || control_new(loop, c, &c->config, &c->control))
 		r = fault_set(f, -ENOMEM, "out of memory");
 	if (!r)
+		r = listen_at(c, f);
+	if (!r)
 		r = open_out_dir(c, f);
-	if (!r) {
-		const struct listener_config lc = {
-			.path = config->socket_path,
-			.fd = config->listen_fd,
-			.any_uid = config->any_uid,
-			.on_hello = on_hello,
-			.on_request = on_request,
-			.arg = c,
-		};
-
-		r = listener_new(loop, &lc, &c->listener, f);
-	}
+	if (!r && retain_new(loop, c->env.save.out_fd, &config->retain, &c->env.save.retain))
+		r = fault_set(f, -ENOMEM, "out of memory");
 	if (r)
 		collector_free(c);
 	else
 		*ret = c;
 	return r;
+}
+
+int collector_reload(struct collector *c, const struct collector_config *config, struct fault *f)
+{
+	bool is_new = config->interval_s != c->config.interval_s;
+	struct session *s;
+	int r = check_config(config, f);
+
+	if (r)
+		return r;
+	take_limits(c, config);
+	retain_set_limits(c->env.save.retain, &config->retain);
+	LIST_FOREACH(s, &c->sessions, link)
+	{
+		struct process *p;
+
+		LIST_FOREACH(p, &s->processes, link)
+		{
+			if (is_new)
+				process_schedule(p);
+		}
+	}
+	return 0;
 }
 
 void collector_snapshot_all(struct collector *c, enum snapshot_reason why)
@@ -299,6 +350,7 @@ void collector_free(struct collector *c)
 		LIST_REMOVE(s, link);
 		session_free(s);
 	}
+	retain_free(c->env.save.retain);
 	if (c->env.save.out_fd >= 0)
 		close(c->env.save.out_fd);
 	free(c->env.scratch);

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "collectord/live/loop.h"
+#include "collectord/live/retain.h"
 #include "collectord/profile/fault.h"
 #include "collectord/profile/snapshot.h"
 
@@ -54,16 +55,17 @@ struct collector_config {
 	const char *socket_path; /* bound and unlinked by the collector; ignored if listen_fd >= 0 */
 	int listen_fd;           /* -1, or a listening SOCK_SEQPACKET socket (systemd): stays the caller's */
 	bool any_uid;            /* programs of every user may attach (the daemon); else only ours and root's */
-	const char *out_dir;     /* must exist; snapshots go below it */
+	const char *out_dir;     /* snapshots go below it; must exist, but see makes_dir */
 	uint32_t rate;           /* T, 1..ABI_MAX_RATE */
 	uint32_t interval_s;     /* periodic snapshots; 0 = none */
-	uint32_t keep;           /* periodic snapshots kept per process, older ones are removed; 0 = all */
 	uint32_t max_depth;      /* 0 = ABI_DEFAULT_DEPTH */
 	uint32_t on_full;        /* enum abi_on_full */
 	uint32_t only_pid;       /* record this process, whatever it executes, and no other; 0 = all */
 	uint32_t max_sessions, max_sessions_per_user; /* at a time; 0 = the defaults below */
-	uint32_t admin_gid; /* members see and change everybody's processes, as root does; 0 = none */
-	bool skip_empty;    /* a program that ended without a sample leaves no snapshot */
+	uint32_t admin_gid;          /* members see and change everybody's processes, as root does; 0 = none */
+	bool skip_empty;             /* a program that ended without a sample leaves no snapshot */
+	bool makes_dir;              /* out_dir is made if need be, and no other collector may use it */
+	struct retain_limits retain; /* which snapshots stay */
 	/* Name of the directory below out_dir for this process's snapshots; "" = out_dir itself.  Created 0750 by
 	 * the collector.  NULL: the collector names it "s<id>", a child's "s<id>.<number>". */
 	void (*name_session)(const struct session_view *v, char *buf, size_t size, void *arg);
@@ -74,6 +76,10 @@ struct collector_config {
 /* Start listening.  The loop and the config's strings must outlive the collector. */
 int collector_new(struct loop *loop, const struct collector_config *config, struct collector **ret,
 		  struct fault *f);
+
+/* Other limits, interval, rate and group from now on; sockets and directories stay.  Sessions that run keep their
+ * rate, as somebody may have set it.  0 or -EINVAL with a fault: nothing changed. */
+int collector_reload(struct collector *c, const struct collector_config *config, struct fault *f);
 
 /* Snapshot every process with reason `why`; written asynchronously, announced by SESSION_SAVED. */
 void collector_snapshot_all(struct collector *c, enum snapshot_reason why);

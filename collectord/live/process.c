@@ -88,6 +88,14 @@ static void on_saved(struct process *p, enum snapshot_reason why, int result)
 		loop_timer_set(p->save_timer, FINAL_RETRY_MS);
 }
 
+void process_schedule(struct process *p)
+{
+	uint32_t interval = p->session->env->config->interval_s;
+
+	if (p->state == PROCESS_LIVE)
+		loop_timer_set(p->save_timer, interval ? (int64_t)interval * 1000 : -1);
+}
+
 static void on_save_timer(void *arg)
 {
 	struct process *p = arg;
@@ -96,7 +104,7 @@ static void on_save_timer(void *arg)
 		saver_want(&p->saver, p->end_reason);
 		return;
 	}
-	loop_timer_set(p->save_timer, (int64_t)p->session->env->config->interval_s * 1000);
+	process_schedule(p);
 	session_drain_now(p->session);
 	if (p->state == PROCESS_LIVE)
 		saver_want(&p->saver, SNAPSHOT_TIMER);
@@ -176,16 +184,15 @@ static int init_saver(struct process *p)
 		process_view(p, &v);
 		snprintf(asked, sizeof(asked), "%s", own);
 		c->name_session(&v, asked, sizeof(asked), c->arg);
-		if (saver_init(&p->saver, &env->save, p, asked, c->keep, on_saved) == 0)
+		if (saver_init(&p->saver, &env->save, p, asked, on_saved) == 0)
 			return 0;
 	}
-	return saver_init(&p->saver, &env->save, p, own, c->keep, on_saved);
+	return saver_init(&p->saver, &env->save, p, own, on_saved);
 }
 
 static int init(struct process *p)
 {
 	struct session *s = p->session;
-	uint32_t interval = s->env->config->interval_s;
 	int r = books_init(&p->ledger.books, s->region.map.geo.stack_slots);
 
 	if (!r)
@@ -197,8 +204,7 @@ static int init(struct process *p)
 		p->death = loop_watch_fd(s->env->loop, p->pidfd, POLLIN, on_death, p);
 	if (!p->save_timer || (p->pidfd >= 0 && !p->death))
 		return -ENOMEM;
-	if (interval)
-		loop_timer_set(p->save_timer, (int64_t)interval * 1000);
+	process_schedule(p);
 	return 0;
 }
 

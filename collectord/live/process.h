@@ -47,6 +47,9 @@ int process_new(struct session *s, uint32_t pid, uint32_t ppid, int pidfd, struc
 /* A forked child that took entry `ordinal`; it may be dying already.  0 or -errno. */
 int process_adopt(struct session *s, uint32_t ordinal, const struct proc_info *info, struct process **ret);
 
+/* The next periodic snapshot an interval from now, if it lives and there is one. */
+void process_schedule(struct process *p);
+
 void process_free(struct process *p); /* takes NULL and half-made ones */
 
 /* No more is wanted of it: the session will drain it a last time.  A second call changes nothing. */

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "collectord/live/loop.h"
+#include "collectord/live/retain.h"
 #include "collectord/live/snap.h"
 
 struct save_dir {
@@ -21,6 +22,8 @@ struct save_dir {
 	unsigned refs;
 	int fd;
 	uint32_t next; /* number of the next file */
+	bool is_lost;  /* removed behind our back */
+	struct retain_dir *kept;
 	char name[sizeof(((struct saver *)0)->subdir)];
 };
 
@@ -58,7 +61,7 @@ static uint32_t first_free_number(int dirfd)
 	return highest + 1;
 }
 
-static int open_below(const struct save_env *env, const char *name)
+static int try_below(const struct save_env *env, const char *name)
 {
 	int fd;
 
@@ -68,6 +71,22 @@ static int open_below(const struct save_env *env, const char *name)
 	return fd < 0 ? -errno : fd;
 }
 
+/* The directory above all may have been removed and made again: its descriptor stays the same number. */
+static int open_below(const struct save_env *env, const char *name)
+{
+	int fd = try_below(env, name), above;
+
+	if (fd != -ENOENT)
+		return fd;
+	above = open(env->out_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (above < 0)
+		return fd;
+	if (dup3(above, env->out_fd, O_CLOEXEC) >= 0)
+		fd = try_below(env, name);
+	close(above);
+	return fd;
+}
+
 static int dir_open(struct save_env *env, const char *name, struct save_dir **ret)
 {
 	struct save_dir *d;
@@ -75,7 +94,7 @@ static int dir_open(struct save_env *env, const char *name, struct save_dir **re
 
 	LIST_FOREACH(d, &env->dirs, link)
 	{
-		if (!strcmp(d->name, name)) {
+		if (!d->is_lost && !strcmp(d->name, name)) {
 			d->refs++;
 			*ret = d;
 			return 0;
@@ -93,6 +112,7 @@ static int dir_open(struct save_env *env, const char *name, struct save_dir **re
 	d->fd = fd;
 	d->next = first_free_number(fd);
 	snprintf(d->name, sizeof(d->name), "%s", name);
+	d->kept = env->retain ? retain_open(env->retain, name) : NULL;
 	LIST_INSERT_HEAD(&env->dirs, d, link);
 	*ret = d;
 	return 0;
@@ -104,18 +124,19 @@ static void dir_close(struct save_dir *d)
 		return;
 	LIST_REMOVE(d, link);
 	close(d->fd);
+	retain_close(d->kept);
 	free(d);
 }
 
 static void on_kick(void *arg);
 
-int saver_init(struct saver *v, struct save_env *env, struct process *p, const char *subdir, uint32_t keep,
+int saver_init(struct saver *v, struct save_env *env, struct process *p, const char *subdir,
 	       void (*on_done)(struct process *p, enum snapshot_reason why, int result))
 {
 	if (strchr(subdir, '/') || !strcmp(subdir, ".") || !strcmp(subdir, "..") ||
 	    strlen(subdir) >= sizeof(v->subdir))
 		return -EINVAL;
-	*v = (struct saver){ .env = env, .process = p, .on_done = on_done, .keep = keep };
+	*v = (struct saver){ .env = env, .process = p, .on_done = on_done };
 	v->kick = loop_timer_new(env->loop, on_kick, v);
 	if (!v->kick)
 		return -ENOMEM;
@@ -128,8 +149,8 @@ void saver_done(struct saver *v)
 	if (v->write)
 		v->write->saver = NULL;
 	loop_timer_free(v->kick);
+	retain_release(v->newest);
 	dir_close(v->dir);
-	free(v->timers);
 	*v = (struct saver){ 0 };
 }
 
@@ -138,24 +159,22 @@ static void file_name(char *buf, size_t size, uint32_t number, enum snapshot_rea
 	snprintf(buf, size, "%04u-%s" SNAPSHOT_SUFFIX, number, snapshot_reason_name(why));
 }
 
-/* Note a periodic snapshot and remove the oldest ones above `keep`. */
-static void retain(struct saver *v)
+/* The newest one of a program that lives stays, whatever the limits say. */
+static void hold(struct saver *v)
 {
-	uint32_t *grown;
-	char name[64];
+	struct retain_file *before = v->newest;
 
-	if (!v->keep || v->why != SNAPSHOT_TIMER)
-		return;
-	grown = reallocarray(v->timers, (size_t)v->n_timers + 1, sizeof(*grown));
-	if (!grown)
-		return;
-	v->timers = grown;
-	v->timers[v->n_timers++] = v->number;
-	if (v->n_timers <= v->keep)
-		return;
-	file_name(name, sizeof(name), v->timers[0], SNAPSHOT_TIMER);
-	unlinkat(v->dir->fd, name, 0);
-	memmove(v->timers, v->timers + 1, --v->n_timers * sizeof(*v->timers));
+	v->newest = v->dir->kept ? retain_add(v->dir->kept, v->writing, v->len) : NULL;
+	retain_release(before);
+}
+
+/* Its directory was removed: the next snapshot makes it again. */
+static void leave_lost(struct saver *v)
+{
+	if (v->dir)
+		v->dir->is_lost = true;
+	dir_close(v->dir);
+	v->dir = NULL;
 }
 
 static void count_error(struct saver *v, int r)
@@ -176,9 +195,11 @@ static void finished(struct saver *v, int result)
 	if (result == 0) {
 		v->seq++;
 		snprintf(v->last, sizeof(v->last), "%s%s%s", v->subdir, *v->subdir ? "/" : "", v->writing);
-		retain(v);
+		hold(v);
 	} else {
 		count_error(v, result);
+		if (result == -ENOENT)
+			leave_lost(v);
 	}
 	if (v->wanted)
 		loop_timer_set(v->kick, 0);
@@ -214,6 +235,7 @@ static int start(struct saver *v)
 		return -ENOMEM;
 	}
 	v->write->saver = v;
+	v->len = len;
 	loop_write_file(v->env->loop, v->dir->fd, v->writing, 0640, buf, len, on_written, v->write);
 	return 0;
 }

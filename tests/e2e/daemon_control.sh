@@ -69,7 +69,7 @@ test_users_see_their_own_and_root_all() {
 	is "$("$heaptap" ps --socket "$sock" | grep -c "^ *$b 50002 .* 1 B ")" 1 "the other one's rate"
 	as 50001 "$heaptap" snapshot --socket "$sock" all >paths
 	is "$(lines paths)" 1
-	has paths "/state/steady.$a/0001-asked\.heaptap"
+	has paths "/state/u50001-s[12].$a/0001-asked\.heaptap"
 	stop_daemon
 }
 
@@ -172,12 +172,12 @@ test_failed_snapshots_are_told() {
 	HEAPTAP_WAIT_MS=10000 HEAPTAP_SOCKET=$sock LD_PRELOAD=$shim "$victims/steady" 1 <in &
 	exec 7>in
 	wait_for 20 grep -q 'session 1' daemon.log
-	touch "state/steady.$!" # in the way of its directory
+	touch "state/u$(id -u)-s1.$!" # in the way of its directory
 	refuses 1 "pid $!: no snapshot: cannot write .*Not a directory" "$heaptap" snapshot --socket "$sock" $!
 	"$heaptap" ps --socket "$sock" >table 2>err
 	has err '^heaptap: 1 snapshot could not be written; last: cannot write '
 	has daemon.log 'cannot write .*1 errors so far'
-	rm "state/steady.$!"
+	rm "state/u$(id -u)-s1.$!"
 	"$heaptap" snapshot --socket "$sock" >path
 	[ -s "$(<path)" ] || fail "no snapshot at $(<path)"
 	stop_daemon

@@ -74,7 +74,7 @@ BACKENDS(save, periodic_snapshots_come_and_only_the_newest_stay)
 	struct fake p;
 	char path[300];
 
-	bench_start(&b, *backend, (struct collector_config){ .rate = 1, .interval_s = 1, .keep = 1 });
+	bench_start(&b, *backend, (struct collector_config){ .rate = 1, .interval_s = 1, .retain.keep = 1 });
 	p = fake_start(b.sock, alloc_three_free_one);
 	TURN_UNTIL(b.loop, b.saved == 1);
 	collector_snapshot_all(b.c, SNAPSHOT_ASKED);
