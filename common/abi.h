@@ -48,7 +48,7 @@
 
 #define ABI_MAGIC 0x0050415450414548ull /* "HEAPTAP\0", little endian */
 #define ABI_MAJOR 3                     /* another major is refused by both sides */
-#define ABI_MINOR 0                     /* a higher minor only adds fields at the ends of pages */
+#define ABI_MINOR 1 /* a higher minor only adds fields at the ends of pages, or where one is reserved */
 
 #define ABI_PAGE 4096u
 /* Upper bounds both sides enforce, whatever a header says. */
@@ -63,7 +63,8 @@
 #define ABI_MAX_DEPTH 1024u
 #define ABI_DEFAULT_DEPTH 127u
 #define ABI_BUILD_ID_MAX 32u
-#define ABI_MAX_RATE (1u << 30) /* bytes; the sampling interval T is 0 (dormant) or 1..this */
+#define ABI_COUNT_STEP (1u << 20) /* bytes a thread may have allocated that abi_proc.allocated lacks */
+#define ABI_MAX_RATE (1u << 30)   /* bytes; the sampling interval T is 0 (dormant) or 1..this */
 
 /* Geometry, chosen by the collector for one session.  Counts marked 2^n must be powers of two. */
 struct abi_geometry {
@@ -162,8 +163,9 @@ enum abi_proc_state {
 	ABI_PROC_CLAIMED = 2, /* being filled in */
 };
 
-/* What is rare in one process; relaxed adds by its threads.  Events are not counted here: lanes and spill counters
- * say how many there were, and a count that all threads share would cost more than all else of an event. */
+/* What is rare in one process, or counted once in a while; relaxed adds by its threads.  Events are not counted
+ * here: lanes and spill counters say how many there were, and a count that all threads share would cost more than
+ * all else of an event. */
 struct abi_proc {
 	_Atomic uint32_t state;  /* enum abi_proc_state (M, N, O, P) */
 	_Atomic uint32_t pid;    /* as the process itself sees it, in its pid namespace */
@@ -176,7 +178,13 @@ struct abi_proc {
 	_Atomic uint64_t truncated;   /* walks that ended early */
 	_Atomic uint64_t module_full; /* modules that found no entry */
 	_Atomic uint64_t spill_full;  /* spills that fell back to (process, stack 0) */
-	uint64_t reserved[7];
+	/* Since minor 1.  What was allocated lies between `allocated` and that plus `counting` times
+	 * ABI_COUNT_STEP; once no thread is counting it is known. */
+	_Atomic uint64_t allocated; /* bytes that threads asked for, as far as they have told */
+	_Atomic uint64_t own_space; /* bytes of address space that the shim's own tables take */
+	_Atomic uint32_t counting;  /* threads that have not told all */
+	uint32_t pad;
+	uint64_t reserved[4];
 };
 static_assert(sizeof(struct abi_proc) == 128, "ABI: proc changed");
 

@@ -17,6 +17,7 @@ static void fill(struct abi_proc *p, uint32_t ordinal, const struct proc_info *i
 	store_relaxed(&p->parent, info->parent == UINT32_MAX ? ordinal : info->parent);
 	store_relaxed(&p->parent_pid, info->parent_pid);
 	store_relaxed(&p->start_ns, info->start_ns);
+	store_relaxed(&p->own_space, info->own_space);
 }
 
 int proc_take(const struct abi_region *r, const struct proc_info *info)
@@ -70,6 +71,7 @@ bool proc_read(const struct abi_region *r, uint32_t ordinal, bool heard, struct 
 		.parent = load_relaxed(&p->parent),
 		.parent_pid = load_relaxed(&p->parent_pid),
 		.start_ns = load_relaxed(&p->start_ns),
+		.own_space = load_relaxed(&p->own_space),
 	};
 	return true;
 }
@@ -84,5 +86,7 @@ void proc_release(const struct abi_region *r, uint32_t ordinal)
 	store_relaxed(&p->truncated, 0);
 	store_relaxed(&p->module_full, 0);
 	store_relaxed(&p->spill_full, 0);
+	store_relaxed(&p->allocated, 0);
+	store_relaxed(&p->counting, 0);
 	store_release(&p->state, ABI_PROC_FREE); /* O, pairs with P */
 }

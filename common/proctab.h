@@ -10,6 +10,7 @@
 struct proc_info {
 	uint32_t pid, parent, parent_pid;
 	uint64_t start_ns;
+	uint64_t own_space; /* of the shim's tables, bytes */
 };
 
 /* Writer: take an entry, and with it the spill entry that events of unknown stacks go to, and fill it in.  Returns

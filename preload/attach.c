@@ -18,6 +18,7 @@
 #include "preload/real.h"
 #include "preload/sampler.h"
 #include "preload/sys.h"
+#include "preload/tally.h"
 #include "preload/unwind.h"
 
 #ifndef MADV_WIPEONFORK
@@ -141,7 +142,8 @@ static uint32_t claim_process(const struct abi_region *r)
 {
 	const struct proc_info me = { .pid = (uint32_t)sys_call3(SYS_getpid, 0, 0, 0),
 				      .parent = UINT32_MAX,
-				      .start_ns = attach_now() };
+				      .start_ns = attach_now(),
+				      .own_space = live_space() };
 	int ordinal = proc_claim(r, &me);
 
 	child_init(me.pid, (uint32_t)ordinal);
@@ -181,6 +183,7 @@ static void arm(char **envp, uint64_t entropy)
 		return;
 	attach_find_tid();
 	sampler_init(entropy);
+	tally_init();
 	unwind_init(r, envp); /* without it samples carry stack 0 and still count */
 	store_relaxed(&page->holder, claim_process(r));
 	store_release(&attach.armed, page); /* V, pairs with W */

@@ -88,7 +88,7 @@ static void note(void)
 	take_mark();
 	attach.stream = (attach.stream ^ tid) * 0x9e3779b1u + (uint32_t)(self.forked_ns >> 20);
 	unwind_forked();
-	sampler_nap(&sampler, 0); /* siblings would all sample the same allocation */
+	sampler_forked(&sampler);
 	store_relaxed(&page()->child, CHILD_FRESH);
 }
 
@@ -175,7 +175,8 @@ static uint32_t claim(void)
 	const struct proc_info me = { .pid = self.own_pid,
 				      .parent = self.ordinal,
 				      .parent_pid = self.parent_pid,
-				      .start_ns = self.forked_ns };
+				      .start_ns = self.forked_ns,
+				      .own_space = live_space() };
 	uint32_t holder = 0;
 	int ordinal = proc_take(r, &me);
 

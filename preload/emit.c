@@ -69,7 +69,7 @@ static void put_lane(const struct abi_region *r, struct abi_event *e)
  * while we write, the child is given another memory to write to (child.c). */
 static void put(uint32_t holder, struct abi_event *e)
 {
-	uint32_t was_writing = sampler.writing;
+	uint16_t was_writing = sampler.writing;
 
 	e->proc = (uint16_t)(holder - 1);
 	e->tid = attach_tid();

@@ -12,6 +12,7 @@
 #include "preload/hot.h"
 #include "preload/real.h"
 #include "preload/record.h"
+#include "preload/tally.h"
 #include "preload/unwind.h"
 
 #ifndef __OPTIMIZE__
@@ -113,4 +114,9 @@ int dlclose(void *handle)
 static __attribute__((constructor)) void start(int argc, char **argv, char **envp)
 {
 	attach_start(argc, argv, envp);
+}
+
+static __attribute__((destructor)) void end(void)
+{
+	tally_end();
 }

@@ -145,6 +145,16 @@ int live_reserve(uint64_t entries)
 	return make(&tables[1], entries);
 }
 
+uint64_t live_space(void)
+{
+	uint64_t n = 0;
+
+	for (uint32_t i = 0; i < ARRAY_SIZE(tables); i++)
+		if (load_relaxed(&tables[i].buckets))
+			n += ((uint64_t)tables[i].mask + 1) * sizeof(struct bucket);
+	return n;
+}
+
 /* Turn a key of bucket `b` from `from` into `to`; the slot's number, or SLOTS. */
 static uint32_t turn(struct bucket *b, uintptr_t from, uintptr_t to)
 {

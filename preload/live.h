@@ -72,6 +72,9 @@ int live_init(uint64_t entries);
 int live_reserve(uint64_t entries);
 #define LIVE_DENSE 4096u
 
+/* Address space of both, in bytes. */
+uint64_t live_space(void);
+
 /* False: no room (or no table).  Then nothing was changed. */
 bool live_insert(const void *p, const struct live_entry *e);
 

@@ -18,6 +18,7 @@
 #include "preload/live.h"
 #include "preload/real.h"
 #include "preload/sampler.h"
+#include "preload/tally.h"
 #include "preload/unwind.h"
 
 #define PAGE 4096u
@@ -103,7 +104,12 @@ static void *count(void *p, size_t size, const struct unwind_start *at)
 		return p;
 	}
 	rate = sampler_take(&sampler, size, load_relaxed(&attach.region.control->rate), attach.stream);
-	if (rate && (holder || (holder = child_begin())))
+	if (rate && !holder)
+		holder = child_begin();
+	if (!holder)
+		return p;
+	tally_settle(holder);
+	if (rate)
 		sample(holder, p, size, rate, at);
 	return p;
 }

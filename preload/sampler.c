@@ -75,8 +75,11 @@ static void seed(struct sampler *s)
 /* The gap goes on for `gap` bytes: so many of them until the next look. */
 static void go_on(struct sampler *s, uint64_t gap)
 {
-	s->left = gap < SAMPLER_LOOK ? gap : SAMPLER_LOOK;
-	s->beyond = gap - s->left;
+	uint32_t look = s->ending ? 0 : SAMPLER_LOOK;
+
+	s->look = gap < look ? (uint32_t)gap : look;
+	s->left = s->look;
+	s->beyond = gap - s->look;
 }
 
 static void draw(struct sampler *s, uint32_t rate, uint32_t stream)
@@ -107,22 +110,36 @@ uint32_t sampler_take(struct sampler *s, uint64_t size, uint32_t rate, uint32_t 
 	s->last = NULL;
 	if (rate > ABI_MAX_RATE)
 		rate = ABI_MAX_RATE;
-	if (s->rate == 0) {
-		if (z <= s->left) {
-			s->left -= z;
-			return 0;
-		}
-		if (rate)
-			draw(s, rate, stream);
+	if (s->rate == 0 && z <= s->left) {
+		s->left -= z;
+		return 0;
 	}
+	sampler_count(s, z);
+	if (s->rate == 0 && rate)
+		draw(s, rate, stream);
 	gap = s->left + s->beyond;
 	if (s->rate && z > gap)
 		due = s->rate;
 	if (rate == 0)
-		sampler_nap(s, SAMPLER_LOOK);
+		sampler_nap(s, s->ending ? 0 : SAMPLER_LOOK);
 	else if (due || rate != s->rate)
 		draw(s, rate, stream);
 	else
 		go_on(s, gap - z);
 	return due;
+}
+
+void sampler_forked(struct sampler *s)
+{
+	sampler_nap(s, 0);
+	s->passed = 0;
+	s->told = 0;
+}
+
+void sampler_end(struct sampler *s)
+{
+	sampler_count(s, 0);
+	s->ending = 1;
+	go_on(s, s->left + s->beyond);
+	s->last = NULL;
 }

@@ -14,18 +14,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "common/atomics.h"
-#include "common/compiler.h"
+#include "common/abi.h"
 
 struct sampler {
 	uint64_t left;   /* bytes that can still be passed before the next look */
 	uint64_t beyond; /* bytes of the gap after that look */
 	uint64_t prng;
 	const void *last; /* sampled block that was this thread's last allocation, if `left` is still `mark` */
+	uint64_t passed;  /* bytes allocated up to the last look that the collector was not told of (tally.h) */
+	uint32_t look;    /* `left` after the last look: what it lacks since then was allocated */
 	uint32_t mark;
 	uint32_t rate;    /* T by which the gap was drawn; 0 = none yet */
-	uint32_t writing; /* emit.c is at work in the shared region */
 	uint32_t id;      /* number of this thread, from 1; spreads threads over lanes and walk slots */
+	uint32_t told;    /* the holder this thread counts for, or 0 */
+	uint16_t writing; /* somebody is at work in the shared region */
+	uint16_t ending;  /* the thread's end was seen: from here on it looks at each allocation */
 };
 
 extern HIDDEN _Thread_local struct sampler sampler;
@@ -35,7 +38,7 @@ extern HIDDEN _Thread_local struct sampler sampler;
 extern HIDDEN _Atomic intptr_t sampler_at;
 
 /* After so many bytes a thread looks at T again, whatever its gap, and also while there is nothing to sample. */
-#define SAMPLER_LOOK (1u << 20)
+#define SAMPLER_LOOK ABI_COUNT_STEP
 
 /* Allocations can be forwarded and threads have their `sampler`.  Any thread, any number of times. */
 void sampler_ready(void);
@@ -47,10 +50,25 @@ void sampler_init(uint64_t secret);
  * forked with one generator.  Returns T if this allocation is to be recorded, else 0. */
 uint32_t sampler_take(struct sampler *s, uint64_t size, uint32_t rate, uint32_t stream);
 
-/* Nothing to sample now: look again after `bytes`. */
-static inline void sampler_nap(struct sampler *s, uint64_t bytes)
+/* All that this thread has allocated is in `passed`: those of before the last look, those since then, and `z`.  A
+ * handler that interrupts a hook's test may put `left` back: never below what is true. */
+static inline void sampler_count(struct sampler *s, uint64_t z)
 {
-	s->left = bytes;
+	s->passed += z + (s->left < s->look ? s->look - s->left : 0);
+	s->look = (uint32_t)s->left;
+}
+
+/* In the child of fork(): what its parent allocated is its parent's, and siblings would all sample the same
+ * allocation. */
+void sampler_forked(struct sampler *s);
+
+/* The thread, or the program, ends: who allocates after this is looked at each time. */
+void sampler_end(struct sampler *s);
+
+/* Nothing to sample now: look again after `bytes`, at most SAMPLER_LOOK. */
+static inline void sampler_nap(struct sampler *s, uint32_t bytes)
+{
+	s->left = s->look = bytes;
 	s->beyond = 0;
 	s->rate = 0;
 	s->last = NULL;

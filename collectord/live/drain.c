@@ -381,5 +381,8 @@ void drain_audit(const struct drain *d, uint32_t ordinal, const struct ledger *g
 		.truncated = load_relaxed(&p->truncated),
 		.module_full = load_relaxed(&p->module_full),
 		.spill_full = load_relaxed(&p->spill_full),
+		.uncounted = (uint64_t)load_relaxed(&p->counting) * ABI_COUNT_STEP,
+		.counted = load_relaxed(&p->allocated), /* behind `counting`: a thread that ends tells first */
+		.own_space = load_relaxed(&p->own_space),
 	};
 }

@@ -71,11 +71,13 @@ static json_t *moment(const struct snapshot *s)
 
 static json_t *audit(const struct snapshot_audit *a)
 {
-	return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "samples", json_whole(a->samples), "frees",
-			 json_whole(a->frees), "drained", json_whole(a->drained), "spilled", json_whole(a->spilled),
-			 "untracked", json_whole(a->untracked), "stack_full", json_whole(a->stack_full),
-			 "truncated", json_whole(a->truncated), "module_full", json_whole(a->module_full),
-			 "spill_full", json_whole(a->spill_full), "corrupt", json_whole(a->corrupt));
+	return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "samples", json_whole(a->samples),
+			 "frees", json_whole(a->frees), "drained", json_whole(a->drained), "spilled",
+			 json_whole(a->spilled), "untracked", json_whole(a->untracked), "stack_full",
+			 json_whole(a->stack_full), "truncated", json_whole(a->truncated), "module_full",
+			 json_whole(a->module_full), "spill_full", json_whole(a->spill_full), "corrupt",
+			 json_whole(a->corrupt), "counted", json_whole(a->counted), "uncounted",
+			 json_whole(a->uncounted), "own_space", json_whole(a->own_space));
 }
 
 static json_t *sample_type(const struct profile_value_type *t)

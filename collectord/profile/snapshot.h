@@ -14,7 +14,7 @@
 #include "common/abi.h"
 
 #define SNAPSHOT_MAJOR 1
-#define SNAPSHOT_MINOR 1
+#define SNAPSHOT_MINOR 2
 #define SNAPSHOT_SUFFIX ".heaptap"
 #define SNAPSHOT_MAX_FILE (1ull << 30) /* bytes; larger files are refused */
 
@@ -86,6 +86,10 @@ struct snapshot_audit {
 	uint64_t untracked;      /* sampled allocations not recorded: live table full */
 	uint64_t stack_full, truncated, module_full, spill_full;
 	uint64_t corrupt; /* records the collector refused */
+	/* Since minor 2, else 0.  Bytes allocated are `counted` to `counted + uncounted`: a count, no estimate; it
+	 * is exact when uncounted is 0.  Requests of 0 bytes count as 1. */
+	uint64_t counted, uncounted;
+	uint64_t own_space; /* bytes of address space that heaptap's tables take in the process */
 };
 
 struct snapshot {

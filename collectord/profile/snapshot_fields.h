@@ -37,6 +37,7 @@ static const struct snapshot_field snapshot_root_fields[] = {
 static const struct snapshot_field snapshot_audit_fields[] = {
 	AUDIT(samples),    AUDIT(frees),     AUDIT(drained),     AUDIT(spilled),    AUDIT(untracked),
 	AUDIT(stack_full), AUDIT(truncated), AUDIT(module_full), AUDIT(spill_full), AUDIT(corrupt),
+	AUDIT(counted),    AUDIT(uncounted), AUDIT(own_space),
 };
 
 #define VALUE(member, kind)                                                                      \

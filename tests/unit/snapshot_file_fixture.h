@@ -69,7 +69,7 @@ static void snapshot_file_setup(void)
 	made = fixture_snapshot();
 	make_stacks(made);
 	made->total = made->stacks[0].values;
-	made->audit = (struct snapshot_audit){ 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 };
+	made->audit = (struct snapshot_audit){ 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13 };
 	made->exit_status = -3;
 	cr_assert_eq(snapshot_encode(made, &buf, &file_len), 0);
 	file = buf;

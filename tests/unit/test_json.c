@@ -80,6 +80,9 @@ Test(json, says_what_the_snapshot_says)
 	cr_assert_str_eq(json_string_value(at(j, "snapshot.reason")), "exit");
 	cr_assert_eq(number(j, "snapshot.rate"), 524288);
 	cr_assert_eq(number(j, "audit.corrupt"), 10);
+	cr_assert_eq(number(j, "audit.counted"), 11);
+	cr_assert_eq(number(j, "audit.uncounted"), 12);
+	cr_assert_eq(number(j, "audit.own_space"), 13);
 	cr_assert_eq(number(j, "total.values.alloc_space"), 1000);
 	cr_assert_eq(number(j, "total.values.peak_objects"), 10);
 	cr_assert_eq(number(j, "total.values.inuse_space"), 500);
