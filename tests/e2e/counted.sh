@@ -104,7 +104,6 @@ test_live_and_with_changing_rates() {
 	check exact 1
 }
 
-# Their own allocators' calls reach libc's functions alike.
 test_real_programs() {
 	local name
 	need perl
@@ -120,7 +119,7 @@ def work():
 threads = [threading.Thread(target=work) for _ in range(4)]
 for t in threads: t.start()
 for t in threads: t.join()'
-		check exact 1
+		check within 1 # join() does not wait for the end of the thread itself
 	)
 	(
 		cd perl
