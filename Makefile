@@ -8,6 +8,12 @@ CC := gcc
 endif
 PREFIX  ?= /usr/local
 DESTDIR ?=
+# Where other programs look: the loader, systemd, zsh, people.
+LIBDIR      ?= $(PREFIX)/lib
+UNITDIR     ?= $(PREFIX)/lib/systemd/system
+SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
+ZSHDIR      ?= $(PREFIX)/share/zsh/site-functions
+DOCDIR      ?= $(PREFIX)/share/doc/heaptap
 SAN     ?=
 SHIM_SAN ?=
 T       ?= 60
@@ -45,7 +51,7 @@ PROFILE_LIBS := -ldw -lelf -liberty -lmsgpackc -lprotobuf-c -ljansson -lpcre2-8 
 LIVE_LIBS    := -luring
 CLI_LIBS     := -Wl,--as-needed -ledit -lm
 
-.PHONY: all quickstart check check-unit check-race check-e2e check-hazards check-long lint format bench cross fuzz install clean help deps-build deps-test deps-bench
+.PHONY: all quickstart check check-unit check-race check-e2e check-hazards check-long lint format bench cross fuzz install deb clean help deps-build deps-test deps-bench
 .DEFAULT_GOAL := all
 
 ## make                       build the shim, the daemon and the command into build/
@@ -77,10 +83,11 @@ check-e2e: all tests
 check-hazards: all tests
 	$(Q)tests/run --build $(BUILD) hazards
 
-## make check-long            what takes too long for check: 1e8 operations on the live table, ten minutes of chaos
+## make check-long            what takes too long for check: 1e8 operations on the live table, ten minutes of chaos, packages twice
 check-long: all tests
 	$(Q)HEAPTAP_CHURN=100000000 TEST_TIMEOUT=1200 tests/run --build $(BUILD) unit shim_live_inside
 	$(Q)SECONDS_OF_CHAOS=600 TEST_TIMEOUT=1200 tests/run --build $(BUILD) hazards chaos
+	$(Q)HEAPTAP_LONG=yes tests/run --build $(BUILD) e2e deb
 
 ## make lint                  includes, symbols, formats, static analysis
 lint: deps-test
@@ -105,7 +112,7 @@ fuzz:
 cross:
 	$(Q)$(MAKE) --no-print-directory CC=aarch64-linux-gnu-gcc BUILD=build/aarch64 build/aarch64/libheaptap.so
 
-## make install               PREFIX=/usr/local DESTDIR=
+## make install               PREFIX=/usr/local DESTDIR=, and LIBDIR UNITDIR SYSUSERSDIR ZSHDIR DOCDIR below PREFIX
 install: all
 	install -D -m 755 $(BUILD)/heaptap '$(DESTDIR)$(PREFIX)/bin/heaptap'
 	install -D -m 755 $(BUILD)/heaptap-collectord '$(DESTDIR)$(PREFIX)/bin/heaptap-collectord'
@@ -114,7 +121,22 @@ install: all
 	for page in $(BUILD)/man/*.[158]; do \
 		install -D -m 644 "$$page" "$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}" || exit 1; done
 	install -D -m 644 scripts/completion/heaptap.bash '$(DESTDIR)$(PREFIX)/share/bash-completion/completions/heaptap'
-	install -D -m 644 scripts/completion/_heaptap '$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_heaptap'
+	install -D -m 644 scripts/completion/_heaptap '$(DESTDIR)$(ZSHDIR)/_heaptap'
+	install -d '$(DESTDIR)$(LIBDIR)'
+	ln -sfr '$(DESTDIR)$(PREFIX)/lib/heaptap/libheaptap.so' '$(DESTDIR)$(LIBDIR)/libheaptap.so'
+	install -D -m 644 scripts/systemd/heaptap-collectord.socket '$(DESTDIR)$(UNITDIR)/heaptap-collectord.socket'
+	install -D -m 644 scripts/systemd/heaptap.sysusers '$(DESTDIR)$(SYSUSERSDIR)/heaptap.conf'
+	install -d '$(DESTDIR)$(DOCDIR)/examples'
+	$(call fill,scripts/systemd/heaptap-collectord.service,'$(DESTDIR)$(UNITDIR)/heaptap-collectord.service')
+	$(call fill,scripts/systemd/trace.conf,'$(DESTDIR)$(DOCDIR)/examples/trace.conf')
+
+# A template with the installed paths in it.
+fill = sed -e 's|@BINDIR@|$(PREFIX)/bin|g' -e 's|@SHIM@|$(PREFIX)/lib/heaptap/libheaptap.so|g' $1.in >$2 && chmod 644 $2
+
+## make deb                   Debian packages into build/deb/
+deb:
+	$(Q)scripts/install-deps build deb
+	$(Q)scripts/deb/make build/deb
 
 ## make clean                 remove build/
 clean:
@@ -129,9 +151,9 @@ deps-build:
 	$(Q)scripts/install-deps build
 
 deps-test:
-	$(Q)scripts/install-deps build test
+	$(Q)scripts/install-deps build deb test
 deps-bench:
-	$(Q)scripts/install-deps build test bench
+	$(Q)scripts/install-deps build deb test bench
 
 # --- the shim: common/ and preload/ with their own flags ---------------------------------------------------------
 
