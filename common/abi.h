@@ -100,6 +100,7 @@ struct abi_control {
 	_Atomic uint32_t on_full;   /* enum abi_on_full */
 	_Atomic uint32_t detached;  /* 1: collector gave this session up; the shim goes passive */
 	_Atomic uint32_t no_follow; /* 1: forked children stay passive */
+	_Atomic uint32_t threads;   /* since minor 1.  1: stacks are kept apart by thread, see ABI_STACK_THREAD */
 };
 
 enum abi_on_full {
@@ -208,6 +209,7 @@ static_assert(sizeof(struct abi_spill) == 128, "ABI: spill changed");
 #define ABI_STACK_TRUNCATED 1u /* the walk stopped before the outermost frame: rule missing or unsound */
 #define ABI_STACK_CAPPED 2u    /* the walk stopped at max_depth */
 #define ABI_STACK_FOREIGN 4u   /* coroutine or alternate stack: leaf frames only */
+#define ABI_STACK_THREAD 8u    /* the last frame is none, but the id of the thread that was here */
 
 /* A frame is a code address; return addresses as found on the stack, i.e. one past the call.
  * ABI_FRAME_EXACT marks one that is the instruction itself (interrupted by a signal): do not subtract 1. */

@@ -21,19 +21,29 @@ uint64_t stack_hash(const uint64_t *frames, uint32_t n, uint32_t flags, uint32_t
 	return h;
 }
 
-static bool same_stack(const uint64_t *entry, const uint64_t *frames, uint32_t n, uint64_t word)
+/* One stack on its way into the table. */
+struct newcomer {
+	const uint64_t *frames;
+	uint64_t word;   /* its header */
+	uint32_t n, tid; /* tid: 0, or the word after the frames */
+	uint32_t check;
+	uint32_t entry; /* where its words were written, 0: not yet */
+};
+
+static bool same_stack(const uint64_t *entry, const struct newcomer *c)
 {
-	if (entry[0] != word)
+	if (entry[0] != c->word)
 		return false;
-	for (uint32_t i = 0; i < n; i++)
-		if (entry[1 + i] != frames[i])
+	for (uint32_t i = 0; i < c->n; i++)
+		if (entry[1 + i] != c->frames[i])
 			return false;
-	return true;
+	return !c->tid || entry[1 + c->n] == c->tid;
 }
 
-/* Take n + 1 words of the arena and write the stack there; 0 when it is full. */
-static uint32_t append(const struct abi_region *r, const uint64_t *frames, uint32_t n, uint64_t word)
+/* Take as many words of the arena as the stack needs and write it there; 0 when it is full. */
+static uint32_t append(const struct abi_region *r, const struct newcomer *c)
 {
+	const uint32_t n = ABI_STACK_DEPTH(c->word);
 	uint64_t off;
 
 	/* Look before taking, so that a full arena's cursor does not creep towards wrapping. */
@@ -42,19 +52,13 @@ static uint32_t append(const struct abi_region *r, const uint64_t *frames, uint3
 	off = add_relaxed(&r->cursors->words, n + 1);
 	if (off == 0 || off > r->geo.stack_words || r->geo.stack_words - off < n + 1)
 		return 0;
-	r->words[off] = word;
-	for (uint32_t i = 0; i < n; i++)
-		r->words[off + 1 + i] = frames[i];
+	r->words[off] = c->word;
+	for (uint32_t i = 0; i < c->n; i++)
+		r->words[off + 1 + i] = c->frames[i];
+	if (c->tid)
+		r->words[off + n] = c->tid;
 	return (uint32_t)off;
 }
-
-/* One stack on its way into the table. */
-struct newcomer {
-	const uint64_t *frames;
-	uint64_t word;
-	uint32_t n, check;
-	uint32_t entry; /* where its words were written, 0: not yet */
-};
 
 enum outcome { ELSEWHERE, HERE, NO_ROOM };
 
@@ -67,7 +71,7 @@ static inline enum outcome try_slot(const struct abi_region *r, struct newcomer 
 	slot = load_acquire(&r->slots[at]); /* H, pairs with G */
 	if (slot == 0) {
 		if (!c->entry)
-			c->entry = append(r, c->frames, c->n, c->word);
+			c->entry = append(r, c);
 		if (!c->entry)
 			return NO_ROOM;
 		TEST_POINT(stack_written);
@@ -77,20 +81,17 @@ static inline enum outcome try_slot(const struct abi_region *r, struct newcomer 
 			return HERE;
 		}
 	}
-	return ABI_SLOT_CHECK(slot) == c->check &&
-			       same_stack(r->words + ABI_SLOT_OFFSET(slot), c->frames, c->n, c->word)
-		       ? HERE
-		       : ELSEWHERE;
+	return ABI_SLOT_CHECK(slot) == c->check && same_stack(r->words + ABI_SLOT_OFFSET(slot), c) ? HERE
+												   : ELSEWHERE;
 }
 
-uint32_t stack_intern(const struct abi_region *r, const uint64_t *frames, uint32_t n, uint32_t flags,
-		      uint32_t epoch, uint64_t hash)
+static uint32_t intern(const struct abi_region *r, struct newcomer *c, uint64_t hash)
 {
-	struct newcomer c = { frames, ABI_STACK_WORD(n, flags, epoch), n, (uint32_t)(hash >> 32), 0 };
 	uint32_t mask = r->geo.stack_slots - 1, low = (uint32_t)hash & mask, at = low & (NEAR_SLOTS - 1);
 
+	c->check = (uint32_t)(hash >> 32);
 	for (uint32_t i = 0; i < LINE + PROBES; i++) {
-		enum outcome o = try_slot(r, &c, at);
+		enum outcome o = try_slot(r, c, at);
 
 		if (o != ELSEWHERE)
 			return o == HERE ? at : 0;
@@ -100,6 +101,24 @@ uint32_t stack_intern(const struct abi_region *r, const uint64_t *frames, uint32
 			at = (low + i + 1 - LINE) & mask;
 	}
 	return 0;
+}
+
+uint32_t stack_intern(const struct abi_region *r, const uint64_t *frames, uint32_t n, uint32_t flags,
+		      uint32_t epoch, uint64_t hash)
+{
+	struct newcomer c = { .frames = frames, .n = n, .word = ABI_STACK_WORD(n, flags, epoch) };
+
+	return intern(r, &c, hash);
+}
+
+uint32_t stack_intern_of(const struct abi_region *r, const uint64_t *frames, uint32_t n, uint32_t tid,
+			 uint32_t flags, uint32_t epoch, uint64_t hash)
+{
+	struct newcomer c = {
+		.frames = frames, .n = n, .tid = tid, .word = ABI_STACK_WORD(n + 1, flags | ABI_STACK_THREAD, epoch)
+	};
+
+	return tid ? intern(r, &c, stack_hash_frame(hash, tid)) : stack_intern(r, frames, n, flags, epoch, hash);
 }
 
 int stack_read(const struct abi_region *r, uint32_t id, uint64_t *frames, uint32_t max, uint64_t *ret_word)

@@ -26,6 +26,11 @@ static inline uint64_t stack_hash_frame(uint64_t h, uint64_t frame)
 uint32_t stack_intern(const struct abi_region *r, const uint64_t *frames, uint32_t n, uint32_t flags,
 		      uint32_t epoch, uint64_t hash);
 
+/* The same for a stack of thread `tid` (0: of any), told apart by a word after its frames; n < ABI_MAX_DEPTH then.
+ */
+uint32_t stack_intern_of(const struct abi_region *r, const uint64_t *frames, uint32_t n, uint32_t tid,
+			 uint32_t flags, uint32_t epoch, uint64_t hash);
+
 /* Convenience for writers without a running hash. */
 uint64_t stack_hash(const uint64_t *frames, uint32_t n, uint32_t flags, uint32_t epoch);
 

@@ -203,6 +203,7 @@ static NOINLINE void extend(struct chain *c, const struct chain_visit *visits, c
 	sound = push_frames(c, end->at, visits, end->n, sound);
 	c->first = end->at - end->n;
 	c->epoch = end->epoch;
+	c->tid = end->tid;
 	c->high = end->high;
 	fence_signal();
 	store_relaxed(&c->valid, sound);

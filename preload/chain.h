@@ -55,6 +55,7 @@ struct chain {
 	_Atomic bool valid; /* only its owner looks, but a signal may come between any two stores */
 	bool capped;        /* the walk stopped at max_depth, not at the outermost frame */
 	uint32_t epoch;
+	uint32_t tid;   /* of the thread that marks[].id are for; 0: of any */
 	uint32_t first; /* index of the innermost frame */
 	uint32_t first_extra;
 	uintptr_t high; /* end of the stack it was walked on */
@@ -67,18 +68,32 @@ struct chain_cursor {
 	uint32_t max_depth;
 };
 
+/* How a walk ended. */
+struct chain_end {
+	uint32_t n;     /* new frames */
+	uint32_t at;    /* where they joined, or CHAIN_FRAMES */
+	uint32_t flags; /* ABI_STACK_*; those of a joined chain are known to it */
+	uint32_t epoch, tid;
+	uintptr_t high; /* of the thread's own stack, if the walk came there */
+	uintptr_t sp;   /* of the frame after the last new one */
+	uintptr_t ip;
+	uint32_t max_depth;
+};
+
 static inline void chain_move_to(const struct chain *c, struct chain_cursor *cursor, uint32_t at)
 {
 	cursor->at = at;
 	cursor->sp = at < CHAIN_FRAMES ? c->marks[at].sp : UINTPTR_MAX;
 }
 
-/* Where a new walk on stack `b` begins to look; nowhere if the chain is of another stack or epoch. */
-static inline struct chain_cursor chain_open(const struct chain *c, const struct stack_bounds *b, uint32_t epoch,
-					     uint32_t max_depth)
+/* Where a new walk, whose end is to be like `end`, on stack `b` begins to look; nowhere if the chain is of another
+ * stack, epoch or thread. */
+static inline struct chain_cursor chain_open(const struct chain *c, const struct stack_bounds *b,
+					     const struct chain_end *end)
 {
-	bool usable = load_relaxed(&c->valid) && !b->foreign && c->epoch == epoch && c->high == b->high;
-	struct chain_cursor cursor = { .max_depth = max_depth };
+	bool usable = load_relaxed(&c->valid) && !b->foreign && c->epoch == end->epoch && c->tid == end->tid &&
+		      c->high == b->high;
+	struct chain_cursor cursor = { .max_depth = end->max_depth };
 
 	chain_move_to(c, &cursor, usable ? c->first : CHAIN_FRAMES);
 	return cursor;
@@ -87,18 +102,6 @@ static inline struct chain_cursor chain_open(const struct chain *c, const struct
 /* After `n` new frames the walk is at `f`, not before cursor->sp.  True: the chain goes on from here, at
  * cursor->at. False: cursor->sp is further out now. */
 bool chain_join(const struct chain *c, struct chain_cursor *cursor, const struct frame *f, uint32_t n);
-
-/* How a walk ended. */
-struct chain_end {
-	uint32_t n;     /* new frames */
-	uint32_t at;    /* where they joined, or CHAIN_FRAMES */
-	uint32_t flags; /* ABI_STACK_*; those of a joined chain are known to it */
-	uint32_t epoch;
-	uintptr_t high; /* of the thread's own stack, if the walk came there */
-	uintptr_t sp;   /* of the frame after the last new one */
-	uintptr_t ip;
-	uint32_t max_depth;
-};
 
 /* Put the new frames before what was joined and fill `ret` with the stack, cut to max_depth. */
 void chain_close(struct chain *c, const struct chain_visit *visits, const struct chain_end *end,

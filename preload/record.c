@@ -24,25 +24,34 @@
 #define PAGE 4096u
 
 /* The stack of the last walk again: no need to look it up. */
-static uint32_t id_of(const struct abi_region *r, const struct unwind_stack *w)
+static uint32_t id_of(const struct abi_region *r, const struct unwind_stack *w, uint32_t tid)
 {
 	uint32_t id = w->id ? *w->id : 0;
 
 	if (id)
 		return id;
-	id = stack_intern(r, w->frames, w->n, w->flags, w->epoch, w->hash);
+	id = stack_intern_of(r, w->frames, w->n, tid, w->flags, w->epoch, w->hash);
 	if (w->id)
 		*w->id = id;
 	return id;
 }
 
+/* How many frames: a thread's id takes the place of one. */
+static uint32_t depth(const struct abi_region *r, uint32_t tid)
+{
+	uint32_t max = load_relaxed(&r->control->max_depth);
+
+	return tid && max >= ABI_MAX_DEPTH ? ABI_MAX_DEPTH - 1 : max;
+}
+
 static uint32_t stack_of(const struct abi_region *r, struct abi_proc *proc, const struct unwind_start *at)
 {
-	const struct unwind_stack *w = unwind_walk(at, load_relaxed(&r->control->max_depth), sampler.id);
+	const uint32_t tid = load_relaxed(&r->control->threads) ? attach_tid() : 0;
+	const struct unwind_stack *w = unwind_walk_of(at, depth(r, tid), sampler.id, tid);
 	uint32_t id = 0;
 
 	if (w) {
-		id = id_of(r, w);
+		id = id_of(r, w, tid);
 		if (w->flags & ABI_STACK_TRUNCATED)
 			add_relaxed(&proc->truncated, 1);
 		unwind_done(w);

@@ -129,16 +129,16 @@ static NOINLINE uint32_t step_plain(struct chain_visit *visits, uint32_t n, uint
 	return (uint32_t)(v - visits);
 }
 
-/* From `f` outwards into the slot's visits, until the chain takes over. */
-static inline void walk(struct slot *slot, struct frame f, uint32_t max_depth, uint32_t epoch,
-			struct chain_end *ret)
+/* From `f` outwards into the slot's visits, until the chain takes over.  `ret` says what is wanted, then how it
+ * ended. */
+static inline void walk(struct slot *slot, struct frame f, struct chain_end *ret)
 {
+	const uint32_t max_depth = ret->max_depth;
 	struct stack_bounds b = bounds_of(f.sp);
-	struct chain_cursor cursor = chain_open(&slot->chain, &b, epoch, max_depth);
+	struct chain_cursor cursor = chain_open(&slot->chain, &b, ret);
 	enum step s = STEP_CALLER;
 	uint32_t n = 0, certain = 0; /* not 0: frames after so many are guesses */
 
-	*ret = (struct chain_end){ .at = CHAIN_FRAMES, .epoch = epoch, .max_depth = max_depth };
 	while (s == STEP_CALLER) {
 		struct rule r;
 
@@ -230,10 +230,11 @@ int unwind_init(const struct abi_region *region, char **envp)
 	return 0;
 }
 
-const struct unwind_stack *unwind_walk(const struct unwind_start *start, uint32_t max_depth, uint32_t hint)
+const struct unwind_stack *unwind_walk_of(const struct unwind_start *start, uint32_t max_depth, uint32_t hint,
+					  uint32_t tid)
 {
 	struct frame leaf = { start->ip, start->sp, start->fp, 1 };
-	struct chain_end end;
+	struct chain_end end = { .at = CHAIN_FRAMES, .tid = tid };
 	struct slot *slot;
 
 	if (!walker.ready || max_depth == 0)
@@ -241,7 +242,9 @@ const struct unwind_stack *unwind_walk(const struct unwind_start *start, uint32_
 	slot = take_slot((uintptr_t)__builtin_frame_address(0), hint);
 	if (!slot)
 		return NULL;
-	walk(slot, leaf, max_depth < CHAIN_FRAMES ? max_depth : CHAIN_FRAMES, modules_epoch(), &end);
+	end.max_depth = max_depth < CHAIN_FRAMES ? max_depth : CHAIN_FRAMES;
+	end.epoch = modules_epoch();
+	walk(slot, leaf, &end);
 	chain_close(&slot->chain, slot->visits, &end, &slot->stack);
 	return &slot->stack;
 }

@@ -30,9 +30,17 @@ struct unwind_stack {
  * Returns 0, or -errno: then walks return NULL and samples carry stack 0. */
 int unwind_init(const struct abi_region *region, char **envp);
 
+/* The next, with an `id` that is of thread `tid` alone. */
+const struct unwind_stack *unwind_walk_of(const struct unwind_start *start, uint32_t max_depth, uint32_t hint,
+					  uint32_t tid);
+
 /* Walk at most `max_depth` frames.  `hint` spreads threads over the walk slots (any number, best stable per
  * thread).  NULL: not initialised or no slot is free.  The result is valid until unwind_done(). */
-const struct unwind_stack *unwind_walk(const struct unwind_start *start, uint32_t max_depth, uint32_t hint);
+static inline const struct unwind_stack *unwind_walk(const struct unwind_start *start, uint32_t max_depth,
+						     uint32_t hint)
+{
+	return unwind_walk_of(start, max_depth, hint, 0);
+}
 void unwind_done(const struct unwind_stack *stack);
 
 /* In a forked child, while it has only one thread: walks of threads that do not exist here are over. */

@@ -187,8 +187,8 @@ static int pprof_run(const struct command *c, int argc, char **argv)
 		r = choose_command(&q, &report, &regex, &f);
 	if (!r)
 		r = report_options_finish(c->name, argc - first, argv + first, &q.report, &f);
-	if (!r && (q.report.lifetime || q.report.sizes))
-		r = fault_set(&f, -EINVAL, "-lifetime, -sizes: tables of heaptap's own; use `heaptap top`");
+	if (!r && (q.report.lifetime || q.report.sizes || *q.report.by))
+		r = fault_set(&f, -EINVAL, "-lifetime, -sizes, -by: tables of heaptap's own; use `heaptap top`");
 	if (r)
 		return options_status(r, &f);
 	return serve(&q, report, regex);

@@ -13,7 +13,9 @@
 #include "collectord/cli/report_options.h"
 #include "collectord/cli/say.h"
 #include "collectord/cli/size.h"
+#include "collectord/profile/convert.h"
 #include "collectord/profile/report_details.h"
+#include "collectord/profile/report_groups.h"
 
 /* --- hints ------------------------------------------------------------------------------------------- */
 
@@ -59,6 +61,19 @@ static void note(void *arg, const char *line)
 
 /* --- one report -------------------------------------------------------------------------------------- */
 
+static int print_by(const struct profile *p, const struct report_request *q, const struct report_options *o,
+		    FILE *out, struct fault *f)
+{
+	static const struct report_group_by by_thread = {
+		"thread", CONVERT_THREAD_LABEL, CONVERT_TID_LABEL,
+		"stacks were not recorded by thread; use `heaptap run --by-thread`, or `heaptap set PID threads=on`"
+	};
+	static const struct report_group_by by_process = { "process", SOURCE_PROCESS_LABEL, SOURCE_PID_LABEL,
+							   "no sample says of which process it is" };
+
+	return report_print_groups(p, o, strcmp(q->by, "thread") ? &by_process : &by_thread, out, f);
+}
+
 /* Into memory, so that a report that fails prints nothing. */
 static int print_to_memory(const struct profile *p, const struct report_request *q, char **ret, size_t *ret_len)
 {
@@ -72,7 +87,9 @@ static int print_to_memory(const struct profile *p, const struct report_request 
 		return EXIT_FAULT;
 	}
 	o.note = note;
-	if (q->lifetime)
+	if (*q->by)
+		r = print_by(p, q, &o, out, &f);
+	else if (q->lifetime)
 		r = report_print_lifetimes(p, &o, out, &f);
 	else if (q->sizes)
 		r = report_print_sizes(p, &o, out, &f);

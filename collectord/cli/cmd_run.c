@@ -21,6 +21,9 @@ static const struct option_desc options[] = {
 	  "the collector lags: spill = totals go on, the moments are lost\n(the default); wait = slow the program "
 	  "down, within bounds" },
 	{ "depth", 0, OPTION_NUMBER, AT(depth), "N", 1, ABI_MAX_DEPTH, "frames kept per stack (127)" },
+	{ "by-thread", 0, OPTION_FLAG, AT(by_thread), NULL, 0, 0,
+	  "keep allocations apart by thread: then `heaptap top -by=thread`,\n-tagfocus=thread=NAME and others "
+	  "work (more stacks, more memory)" },
 };
 
 static int run_run(const struct command *c, int argc, char **argv)

@@ -46,13 +46,25 @@ static int set_depth(const char *text, struct control_request *q, struct fault *
 	return 0;
 }
 
+static int set_threads(const char *text, struct control_request *q, struct fault *f)
+{
+	if (strcmp(text, "on") && strcmp(text, "off"))
+		return fault_set(f, -EINVAL, "threads=%s: choose on or off", text);
+	q->by_thread = !strcmp(text, "on");
+	q->changes |= CONTROL_THREADS;
+	return 0;
+}
+
 static int parse_change(const char *word, struct control_request *q, struct fault *f)
 {
 	if (!strncmp(word, "rate=", 5))
 		return set_rate(word + 5, q, f);
 	if (!strncmp(word, "depth=", 6))
 		return set_depth(word + 6, q, f);
-	return fault_set(f, -EINVAL, "%s: what can be set is rate=SIZE, rate=off and depth=N", word);
+	if (!strncmp(word, "threads=", 8))
+		return set_threads(word + 8, q, f);
+	return fault_set(f, -EINVAL, "%s: what can be set is rate=SIZE, rate=off, depth=N and threads=on|off",
+			 word);
 }
 
 static const char *rate_text(char buf[SIZE_TEXT_MAX], uint32_t rate)
@@ -72,6 +84,9 @@ static void report(const struct traced *t, const struct control_request *q, cons
 		printf(" rate %s, was %s", rate_text(now, c->rate), rate_text(was, c->old_rate));
 	if (q->changes & CONTROL_DEPTH)
 		printf("%s depth %u, was %u", q->changes & CONTROL_RATE ? ";" : "", c->max_depth, c->old_max_depth);
+	if (q->changes & CONTROL_THREADS)
+		printf("%s threads %s, were %s", q->changes & (CONTROL_RATE | CONTROL_DEPTH) ? ";" : "",
+		       c->by_thread ? "on" : "off", c->old_by_thread ? "on" : "off");
 	putchar('\n');
 }
 
@@ -117,13 +132,14 @@ static int set_run(const struct command *c, int argc, char **argv)
 
 const struct command command_set = {
 	.name = "set",
-	.synopsis = "[--socket PATH] PID|NAME rate=SIZE|off [depth=N]",
+	.synopsis = "[--socket PATH] PID|NAME rate=SIZE|off|depth=N|threads=on|off...",
 	.summary = "change how finely a running program is sampled",
 	.options = options,
 	.n_options = ARRAY_SIZE(options),
 	.notes = "rate=SIZE: one sample per SIZE bytes on average from now on; 1 = every allocation; off = no new "
 		 "samples,\n"
-		 "what was sampled before is still followed.  depth=N: frames kept per stack.  Each sample is "
+		 "what was sampled before is still followed.  depth=N: frames kept per stack.\nthreads=on: what is "
+		 "allocated from now on is kept apart by thread (`heaptap top -by=thread`).\nEach sample is "
 		 "weighted "
 		 "with the\n"
 		 "rate it was taken at, so numbers stay right across changes.  Processes that share a session "
@@ -133,6 +149,7 @@ const struct command command_set = {
 		 "examples:\n"
 		 "  heaptap set 4711 rate=64K\n"
 		 "  heaptap set redis-server rate=off\n"
-		 "  heaptap set 4711 rate=512K depth=40\n",
+		 "  heaptap set 4711 rate=512K depth=40\n"
+		 "  heaptap set 4711 threads=on\n",
 	.run = set_run,
 };

@@ -72,8 +72,10 @@ const struct option_desc report_option_table[REPORT_OPTION_COUNT] = {
 	     "what was freed before its thread allocated again (not pprof's, like the next)"),
 	FLAG("lifetime", lifetime, "top: how long freed objects lived, how old the others are"),
 	FLAG("sizes", sizes, "top: how large objects are"),
-	FLAG("by_process", sources.by_process,
-	     "several SOURCEs: their processes as outermost callers (threads are\nnot recorded)"),
+	WORDS("by", by, "thread|process",
+	      "top: totals per thread (of `heaptap run --by-thread`) or per process,\nwhen several SOURCEs are "
+	      "given"),
+	FLAG("by_process", process_callers, "several SOURCEs: their processes as outermost callers"),
 	FLAG("upstream", report.upstream, "as newer pprof prints it, where that differs from Go 1.19"),
 	FLAG("total_delay", shortcut[0], NULL),
 	FLAG("mean_delay", shortcut[1], NULL),
@@ -198,6 +200,28 @@ static int take_operands(const char *command, int n, char **operands, struct rep
 	return 0;
 }
 
+/* Is label `key` among those of a tag option, "a,b" or "key=value"? */
+static bool names_label(const char *option, const char *key)
+{
+	const size_t n = strlen(key);
+
+	for (const char *at = option; *at; at += strcspn(at, ","), at += *at == ',')
+		if (!strncmp(at, key, n) && (!at[n] || at[n] == ',' || at[n] == '='))
+			return true;
+	return false;
+}
+
+/* Labels with the process are added only where they are used: a profile's samples are as pprof has them. */
+static bool asks_for_process(const struct report_options *o)
+{
+	const char *const options[] = { o->tagroot, o->tagleaf, o->tagfocus, o->tagignore, o->tagshow };
+
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++)
+		if (names_label(options[i], SOURCE_PROCESS_LABEL) || names_label(options[i], SOURCE_PID_LABEL))
+			return true;
+	return false;
+}
+
 int report_options_finish(const char *command, int n, char **operands, struct report_request *q, struct fault *f)
 {
 	int r = take_operands(command, n, operands, q, f);
@@ -206,16 +230,23 @@ int report_options_finish(const char *command, int n, char **operands, struct re
 		r = choose_granularity(q, f);
 	if (!r)
 		r = choose_names(q, f);
-	if (!r && q->sources.by_process && *q->report.tagroot)
+	if (!r && q->process_callers && *q->report.tagroot)
 		r = fault_set(f, -EINVAL, "-by_process, -tagroot: choose one");
+	if (!r && *q->by && strcmp(q->by, "thread") && strcmp(q->by, "process"))
+		r = fault_set(f, -EINVAL, "-by=%s: choose thread or process", q->by);
+	if (!r && *q->by && q->report.kind != REPORT_TOP)
+		r = fault_set(f, -EINVAL, "-by is a table of its own; use top, or -tagroot=%s", q->by);
 	if (!r && q->temporary + q->lifetime + q->sizes > 1)
 		r = fault_set(f, -EINVAL, "-temporary, -lifetime, -sizes: choose one");
+	if (!r && *q->by && (q->lifetime || q->sizes))
+		r = fault_set(f, -EINVAL, "-by, -lifetime, -sizes: choose one");
 	if (!r && (q->lifetime || q->sizes) && q->report.kind != REPORT_TOP)
 		r = fault_set(f, -EINVAL, "-lifetime and -sizes are tables of their own; use top");
 	if (r)
 		return r;
-	if (q->sources.by_process)
+	if (q->process_callers)
 		q->report.tagroot = SOURCE_PROCESS_LABEL;
+	q->sources.by_process = !strcmp(q->by, "process") || asks_for_process(&q->report);
 	choose_type(q);
 	return check_peak(q, f);
 }

@@ -21,15 +21,17 @@ struct report_request {
 	bool ignored;
 	/* Not pprof's. */
 	bool temporary, lifetime, sizes;
+	const char *by;       /* "", "thread" or "process": a table of totals */
+	bool process_callers; /* -by_process */
 };
 
 #define REPORT_REQUEST_DEFAULT                                                                              \
 	{                                                                                                   \
 		.report = REPORT_OPTIONS_DEFAULT, .sources = { .base = "", .diff_base = "" }, .output = "", \
-		.symbolize = "",                                                                            \
+		.symbolize = "", .by = "",                                                                  \
 	}
 
-#define REPORT_OPTION_COUNT 56
+#define REPORT_OPTION_COUNT 57
 
 extern const struct option_desc report_option_table[REPORT_OPTION_COUNT];
 

@@ -110,6 +110,7 @@ static int start_collector(struct run *r, struct fault *f)
 		.interval_s = (uint32_t)r->o.interval_s,
 		.retain.keep = KEEP,
 		.max_depth = (uint32_t)r->o.depth,
+		.by_thread = r->o.by_thread,
 		.on_full = r->o.wait_on_full ? ABI_ON_FULL_WAIT : ABI_ON_FULL_SPILL,
 		.only_pid = r->o.no_follow ? (uint32_t)r->child.pid : 0,
 		.name_session = name_session,

@@ -18,7 +18,7 @@ struct run_options {
 	uint64_t rate;
 	int64_t interval_s, depth;
 	const char *output, *on_full;
-	bool quiet, no_follow, wait_on_full;
+	bool quiet, no_follow, by_thread, wait_on_full;
 };
 
 /* Run argv[0] with arguments argv[1...]; the exit status, if the program did not end by a signal: then so do we. */

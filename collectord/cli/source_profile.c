@@ -26,8 +26,7 @@ static int load_one(const char *source, bool peak, struct profile **ret, struct 
 	return r;
 }
 
-/* "server (4711)": the outermost caller of everything in this profile.  A profile of other tools has its own name.
- */
+/* "server (4711)", and the number by itself.  A profile of other tools has its own name. */
 static int label_process(struct profile *p, const char *source)
 {
 	const char *exe = p->origin ? p->origin->exe : source, *slash = strrchr(exe, '/');
@@ -38,7 +37,7 @@ static int label_process(struct profile *p, const char *source)
 
 	if (n >= 0)
 		free(text);
-	return r;
+	return !r && p->origin ? profile_label_all_number(p, SOURCE_PID_LABEL, p->origin->pid) : r;
 }
 
 /* All of a list as one.  What cannot be read is named and left out, as long as something is left. */

@@ -4,7 +4,8 @@
 #include "collectord/cli/source.h"
 
 #define SOURCES_MAX 256
-#define SOURCE_PROCESS_LABEL "process"
+#define SOURCE_PROCESS_LABEL "process" /* "server (4711)" */
+#define SOURCE_PID_LABEL "pid"
 
 /* Operands that may be given several times. */
 struct source_list {
@@ -17,8 +18,8 @@ struct source_request {
 	const char *base, *diff_base; /* "": none.  Of several -base pprof takes the last */
 	bool normalize;               /* the sources' sums are made those of the base */
 	bool peak;                    /* in-use values of the moment when most was in use */
-	bool by_process; /* samples are labelled with the process, which becomes the outermost caller */
-	bool demangle;   /* linker names that profiles of other tools were left with */
+	bool by_process;              /* samples are labelled with their process */
+	bool demangle;                /* linker names that profiles of other tools were left with */
 };
 
 /* Read, merge and compare as `go tool pprof` does.  *ret_peak is that of the first source.  0 or -errno with a

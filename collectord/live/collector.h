@@ -29,7 +29,8 @@ struct session_view {
 	bool ended;
 	uint32_t rate;      /* T now; 0 = dormant */
 	bool rate_changed;  /* it was another one before */
-	uint32_t max_depth; /* now */
+	uint32_t max_depth; /* now, like the next */
+	bool by_thread;     /* stacks are kept apart by thread */
 	uint64_t elapsed_ns;
 	struct snapshot_values total; /* books so far; fixed point */
 	struct snapshot_audit audit;
@@ -59,6 +60,7 @@ struct collector_config {
 	uint32_t rate;           /* T, 1..ABI_MAX_RATE */
 	uint32_t interval_s;     /* periodic snapshots; 0 = none */
 	uint32_t max_depth;      /* 0 = ABI_DEFAULT_DEPTH */
+	bool by_thread;          /* keep stacks apart by thread */
 	uint32_t on_full;        /* enum abi_on_full */
 	uint32_t only_pid;       /* record this process, whatever it executes, and no other; 0 = all */
 	uint32_t max_sessions, max_sessions_per_user; /* at a time; 0 = the defaults below */
@@ -94,9 +96,10 @@ void collector_drain_session(struct collector *c, uint64_t session);
 /* Call `fn` for each process of each session that is not forgotten yet. */
 void collector_each(struct collector *c, void (*fn)(const struct session_view *v, void *arg), void *arg);
 
-/* Let one process's session sample every `rate` bytes (0 = dormant: frees are still reported) and keep `max_depth`
- * frames from now on.  The same goes for all processes that share the session. */
-void collector_change(struct collector *c, uint64_t session, uint32_t rate, uint32_t max_depth);
+/* Let one process's session sample every `rate` bytes (0 = dormant: frees are still reported), keep `max_depth`
+ * frames, and stacks apart by thread or not, from now on.  The same goes for all processes that share the session.
+ */
+void collector_change(struct collector *c, uint64_t session, uint32_t rate, uint32_t max_depth, bool by_thread);
 
 /* Take a snapshot of one process now, of what was drained; announced by SESSION_SAVED or SESSION_SAVE_FAILED.
  * *ret_behind: one begun before is still being written, and will be announced first.  0 or -ESRCH. */

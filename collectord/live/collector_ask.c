@@ -19,7 +19,7 @@ static struct session *find_session(struct collector *c, uint64_t id)
 	return NULL;
 }
 
-void collector_change(struct collector *c, uint64_t session, uint32_t rate, uint32_t max_depth)
+void collector_change(struct collector *c, uint64_t session, uint32_t rate, uint32_t max_depth, bool by_thread)
 {
 	struct session *s = find_session(c, session);
 
@@ -30,6 +30,7 @@ void collector_change(struct collector *c, uint64_t session, uint32_t rate, uint
 	s->max_depth = max_depth;
 	store_relaxed(&s->region.map.control->rate, rate);
 	store_relaxed(&s->region.map.control->max_depth, max_depth);
+	session_set_threads(s, by_thread);
 }
 
 void collector_drain_session(struct collector *c, uint64_t session)

@@ -149,9 +149,10 @@ static void set(struct asker *a, const struct control_request *request)
 
 	if ((request->changes & CONTROL_RATE && request->rate > ABI_MAX_RATE) ||
 	    (request->changes & CONTROL_DEPTH && (!request->max_depth || request->max_depth > ABI_MAX_DEPTH)) ||
-	    !request->changes || request->changes & ~(CONTROL_RATE | CONTROL_DEPTH)) {
-		asker_end(a, EINVAL, "rate is 0 to %u bytes, max_depth 1 to %u frames", ABI_MAX_RATE,
-			  ABI_MAX_DEPTH);
+	    (request->changes & CONTROL_THREADS && request->by_thread > 1) || !request->changes ||
+	    request->changes & ~(CONTROL_RATE | CONTROL_DEPTH | CONTROL_THREADS)) {
+		asker_end(a, EINVAL, "rate is 0 to %u bytes, max_depth 1 to %u frames, by_thread 0 or 1",
+			  ABI_MAX_RATE, ABI_MAX_DEPTH);
 		return;
 	}
 	if (!find(a, request, &v))
@@ -163,8 +164,10 @@ static void set(struct asker *a, const struct control_request *request)
 		.rate = request->changes & CONTROL_RATE ? request->rate : v.rate,
 		.old_max_depth = v.max_depth,
 		.max_depth = request->changes & CONTROL_DEPTH ? request->max_depth : v.max_depth,
+		.old_by_thread = v.by_thread,
+		.by_thread = request->changes & CONTROL_THREADS ? request->by_thread == 1 : v.by_thread,
 	};
-	collector_change(a->control->collector, v.id, r.changed.rate, r.changed.max_depth);
+	collector_change(a->control->collector, v.id, r.changed.rate, r.changed.max_depth, r.changed.by_thread);
 	asker_put(a, &r);
 	asker_end(a, 0, "%s", "");
 }

@@ -21,6 +21,7 @@ enum control_verb {
 
 #define CONTROL_RATE 1u /* bits of control_request.changes */
 #define CONTROL_DEPTH 2u
+#define CONTROL_THREADS 4u
 
 struct control_request {
 	uint64_t magic;
@@ -32,7 +33,7 @@ struct control_request {
 	uint32_t changes; /* SET: what of the following counts */
 	uint32_t rate;    /* bytes, 0 = off */
 	uint32_t max_depth;
-	uint32_t pad;
+	uint32_t by_thread; /* 1: keep stacks apart by thread; 0: do not */
 };
 
 enum control_kind {
@@ -65,7 +66,8 @@ struct control_changed {
 	uint32_t pid;
 	uint32_t old_rate, rate;
 	uint32_t old_max_depth, max_depth;
-	uint32_t pad;
+	uint8_t old_by_thread, by_thread;
+	uint16_t pad;
 };
 
 struct control_saved {

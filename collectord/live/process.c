@@ -48,6 +48,7 @@ void process_view(const struct process *p, struct session_view *ret)
 		.rate = s->rate,
 		.rate_changed = s->rate_changed,
 		.max_depth = s->max_depth,
+		.by_thread = s->by_thread,
 		.elapsed_ns = process_time(p) - p->start_ns,
 		.stacks = p->ledger.books.n_buckets - 1,
 		.snapshots = p->saver.seq,

@@ -33,6 +33,7 @@ struct process {
 	struct loop_watch *death;
 	int32_t exit_known, exit_status;
 	struct ledger ledger;
+	uint32_t named;              /* buckets whose threads are noted */
 	struct snapshot_audit audit; /* when its entry was given back */
 	struct saver saver;
 	struct loop_timer *save_timer; /* periodic snapshots; then tries of the final one */

@@ -269,6 +269,7 @@ static void on_drain(void *arg)
 
 	s->is_busy = true;
 	look(s, &res);
+	session_look_at_threads(s);
 	s->is_busy = false;
 	if (is_done(s))
 		return;
@@ -317,6 +318,7 @@ static int init_parts(struct session *s)
 	if (r)
 		return r;
 	store_relaxed(&s->region.map.control->on_full, s->env->config->on_full);
+	session_set_threads(s, s->env->config->by_thread);
 	store_relaxed(&s->region.map.control->no_follow, s->env->config->only_pid != 0);
 	s->by_ordinal = calloc(geo.procs, sizeof(struct process *));
 	s->drain_timer = loop_timer_new(s->env->loop, on_drain, s);
@@ -372,6 +374,7 @@ void session_free(struct session *s)
 	}
 	loop_timer_free(s->drain_timer);
 	drain_done(&s->drain);
+	threads_done(&s->threads);
 	free(s->by_ordinal);
 	region_destroy(&s->region);
 	free(s);

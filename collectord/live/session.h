@@ -15,6 +15,7 @@
 #include "collectord/live/process.h"
 #include "collectord/live/region.h"
 #include "collectord/live/save.h"
+#include "collectord/live/threads.h"
 
 /* What the collector lends to all its sessions. */
 struct session_env {
@@ -32,6 +33,9 @@ struct session {
 	uint64_t id, epoch_ns; /* CLOCK_MONOTONIC */
 	uint32_t uid, rate, max_depth;
 	bool rate_changed; /* collector_change() */
+	bool by_thread;    /* now */
+	struct threads threads;
+	uint64_t next_names_ns; /* when it is time to read their names again */
 	char exe[sizeof(((struct hello *)0)->exe)];
 	char cmdline[sizeof(((struct hello *)0)->cmdline)];
 	char allocator[sizeof(((struct hello *)0)->allocator)];
@@ -71,6 +75,13 @@ struct process *session_find_pid(const struct session *s, uint32_t pid);
 
 /* The process that took entry `ordinal`, or NULL; any number may be asked for. */
 struct process *session_process(const struct session *s, uint32_t ordinal);
+
+/* Stacks are kept apart by thread from now on, or no longer. */
+void session_set_threads(struct session *s, bool by_thread);
+
+/* Learn the names of the threads whose stacks are in the books, again of those that live.  look_at: if it is time. */
+void session_read_threads(struct session *s);
+void session_look_at_threads(struct session *s);
 
 /* The view of a client that will not be recorded. */
 void session_view_passive(const struct peer *peer, const struct hello *h, struct session_view *ret);

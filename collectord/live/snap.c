@@ -93,9 +93,12 @@ int snap_encode(const struct process *p, uint32_t seq, enum snapshot_reason why,
 	};
 	int r;
 
+	session_read_threads(p->session);
 	books_total(b, &out.total);
 	process_audit(p, &out.audit);
 	r = read_modules(&s->region.map, &out.modules, &out.n_modules);
+	if (!r)
+		r = threads_list(&s->threads, &out.threads, &out.n_threads);
 	if (!r)
 		r = read_stacks(b, out.elapsed_ns, &out.stacks, &out.n_stacks);
 	if (!r)
@@ -103,6 +106,7 @@ int snap_encode(const struct process *p, uint32_t seq, enum snapshot_reason why,
 	for (size_t i = 0; i < out.n_modules; i++)
 		free(out.modules[i].path);
 	free(out.modules);
+	free(out.threads);
 	free(out.stacks);
 	return r;
 }

@@ -1,12 +1,11 @@
 /* collectord/profile/convert.c - struct snapshot to struct profile; see convert.h.
  *
  * A frame's module is the one that was there in its stack's epoch (modules.h).  Stacks that name the same locations
- * become one sample, added up before anything is rounded. */
+ * (of the same thread, if they are by thread) become one sample, added up before anything is rounded. */
 #include "collectord/profile/convert.h"
 
 #include <errno.h>
-
-#include <math.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,8 +19,15 @@ struct converter {
 	const struct snapshot *s;
 	struct profile *p;
 	struct modules modules;
-	struct index samples;         /* by location list */
+	struct index samples;         /* by location list and thread */
 	struct snapshot_values *sums; /* of each sample */
+	uint32_t *tids;               /* of each sample; 0: of any thread */
+	struct thread_label *threads; /* of each of s->threads, by tid */
+};
+
+struct thread_label {
+	uint32_t tid;
+	const char *name;
 };
 
 static uint32_t add_frame(struct converter *c, uint64_t frame, uint32_t epoch)
@@ -49,40 +55,91 @@ static uint32_t add_no_stack(struct profile *p)
 }
 
 struct sample_key {
-	const struct profile *p;
+	const struct converter *c;
 	const uint32_t *locations;
-	uint32_t n;
+	uint32_t n, tid;
 };
 
 static bool same_sample(const void *ctx, uint32_t entry)
 {
 	const struct sample_key *k = ctx;
-	const struct profile_sample *s = &k->p->samples[entry];
+	const struct profile_sample *s = &k->c->p->samples[entry];
 
-	return s->n_locations == k->n && !memcmp(s->locations, k->locations, k->n * sizeof(*k->locations));
+	return s->n_locations == k->n && k->c->tids[entry] == k->tid &&
+	       !memcmp(s->locations, k->locations, k->n * sizeof(*k->locations));
 }
 
-static uint64_t hash_locations(const uint32_t *locations, uint32_t n)
+/* --- threads ------------------------------------------------------------------------------------------ */
+
+static int by_tid(const void *a, const void *b)
 {
-	uint64_t h = n;
+	uint32_t x = ((const struct thread_label *)a)->tid, y = ((const struct thread_label *)b)->tid;
+
+	return x < y ? -1 : x > y;
+}
+
+static int sort_threads(struct converter *c)
+{
+	c->threads = calloc(c->s->n_threads + 1, sizeof(*c->threads));
+	if (!c->threads)
+		return -ENOMEM;
+	for (size_t i = 0; i < c->s->n_threads; i++)
+		c->threads[i] = (struct thread_label){ c->s->threads[i].tid, c->s->threads[i].name };
+	qsort(c->threads, c->s->n_threads, sizeof(*c->threads), by_tid);
+	return 0;
+}
+
+/* The labels of a sample of thread `tid`: `thread`, a name, and the number `tid`. */
+static int label_thread(struct converter *c, struct profile_sample *sample, uint32_t tid)
+{
+	const struct thread_label key = { .tid = tid }, *found;
+	char number[32];
+
+	found = bsearch(&key, c->threads, c->s->n_threads, sizeof(key), by_tid);
+	snprintf(number, sizeof(number), "thread %" PRIu32, tid);
+	sample->labels = profile_alloc(c->p, 2, sizeof(*sample->labels));
+	if (!sample->labels)
+		return -ENOMEM;
+	sample->labels[0] = (struct profile_label){ .key = profile_string(c->p, CONVERT_THREAD_LABEL),
+						    .str = profile_string(c->p, found ? found->name : number),
+						    .unit = "" };
+	sample->labels[1] =
+		(struct profile_label){ .key = profile_string(c->p, CONVERT_TID_LABEL), .num = tid, .unit = "" };
+	sample->n_labels = 2;
+	return sample->labels[0].key && sample->labels[0].str && sample->labels[1].key ? 0 : -ENOMEM;
+}
+
+/* The thread a stack is of; then its last frame is none. */
+static uint32_t thread_of(const struct snapshot_stack *k)
+{
+	return k->flags & ABI_STACK_THREAD && k->n_frames ? (uint32_t)k->frames[k->n_frames - 1] : 0;
+}
+
+/* --- samples ------------------------------------------------------------------------------------------ */
+
+static uint64_t hash_locations(const uint32_t *locations, uint32_t n, uint32_t tid)
+{
+	uint64_t h = hash_word(n, tid);
 
 	for (uint32_t i = 0; i < n; i++)
 		h = hash_word(h, locations[i]);
 	return h;
 }
 
-/* The sample of these locations, new or old. */
-static uint32_t intern_sample(struct converter *c, const uint32_t *locations, uint32_t n)
+/* The sample of these locations in that thread, new or old. */
+static uint32_t intern_sample(struct converter *c, const uint32_t *locations, uint32_t n, uint32_t tid)
 {
-	struct sample_key key = { .p = c->p, .locations = locations, .n = n };
-	uint64_t hash = hash_locations(locations, n);
+	struct sample_key key = { .c = c, .locations = locations, .n = n, .tid = tid };
+	uint64_t hash = hash_locations(locations, n, tid);
 	uint32_t found = index_find(&c->samples, hash, same_sample, &key);
 
 	if (found != ARENA_NONE)
 		return found;
 	found = profile_add_sample(c->p, locations, n);
-	if (found != PROFILE_NONE && !index_add(&c->samples, hash, found))
+	if (found == PROFILE_NONE || !index_add(&c->samples, hash, found) ||
+	    (tid && label_thread(c, &c->p->samples[found], tid)))
 		return PROFILE_NONE;
+	c->tids[found] = tid;
 	return found;
 }
 
@@ -131,7 +188,8 @@ static int add_detail(struct converter *c, struct profile_sample *sample, const 
 
 static int add_stack(struct converter *c, const struct snapshot_stack *k, uint32_t *locations)
 {
-	uint32_t n = k->n_frames, sample;
+	const uint32_t tid = thread_of(k);
+	uint32_t n = k->n_frames - (tid != 0), sample;
 
 	for (uint32_t i = 0; i < n; i++) {
 		locations[i] = add_frame(c, k->frames[i], k->epoch);
@@ -143,7 +201,7 @@ static int add_stack(struct converter *c, const struct snapshot_stack *k, uint32
 		if (locations[0] == PROFILE_NONE)
 			return -ENOMEM;
 	}
-	sample = intern_sample(c, locations, n);
+	sample = intern_sample(c, locations, n, tid);
 	if (sample == PROFILE_NONE)
 		return -ENOMEM;
 	add_values(&c->sums[sample], &k->values);
@@ -160,7 +218,8 @@ static int add_stacks(struct converter *c)
 		deepest = s->stacks[i].n_frames > deepest ? s->stacks[i].n_frames : deepest;
 	locations = calloc(deepest, sizeof(*locations));
 	c->sums = calloc(s->n_stacks + 1, sizeof(*c->sums)); /* never more samples than stacks */
-	if (!locations || !c->sums)
+	c->tids = calloc(s->n_stacks + 1, sizeof(*c->tids));
+	if (!locations || !c->sums || !c->tids || sort_threads(c))
 		r = -ENOMEM;
 	for (size_t i = 0; i < s->n_stacks && !r; i++)
 		r = add_stack(c, &s->stacks[i], locations);
@@ -251,7 +310,8 @@ static const struct snapshot *copy_origin(struct profile *p, const struct snapsh
 	*o = *s;
 	o->modules = NULL;
 	o->stacks = NULL;
-	o->n_modules = o->n_stacks = 0;
+	o->threads = NULL;
+	o->n_modules = o->n_stacks = o->n_threads = 0;
 	o->exe = (char *)profile_string(p, s->exe);
 	o->cmdline = (char *)profile_string(p, s->cmdline);
 	o->allocator = (char *)profile_string(p, s->allocator);
@@ -308,6 +368,8 @@ int profile_from_snapshot(const struct snapshot *s, enum convert_values which, s
 
 	modules_done(&c.modules);
 	free(c.sums);
+	free(c.tids);
+	free(c.threads);
 	index_done(&c.samples);
 	if (r) {
 		profile_free(c.p);

@@ -11,6 +11,10 @@
  */
 #define CONVERT_NO_STACK "[no stack]"
 
+/* Labels of samples whose stacks were recorded by thread: the thread's name, or "thread TID"; its number. */
+#define CONVERT_THREAD_LABEL "thread"
+#define CONVERT_TID_LABEL "tid"
+
 enum convert_values {
 	CONVERT_NOW,  /* in-use as of the snapshot */
 	CONVERT_PEAK, /* in-use columns hold the peak's values and variances */

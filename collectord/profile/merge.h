@@ -23,6 +23,9 @@ int profile_normalize(struct profile *p, const struct profile *base, struct faul
 /* Give all samples a label, instead of one with that key.  0 or -ENOMEM. */
 int profile_label_all(struct profile *p, const char *key, const char *value);
 
+/* The same with a number. */
+int profile_label_all_number(struct profile *p, const char *key, int64_t value);
+
 /* Mark all samples as the base of a comparison.  0 or -ENOMEM. */
 int profile_label_base(struct profile *p);
 

@@ -251,13 +251,9 @@ int profile_normalize(struct profile *p, const struct profile *base, struct faul
 	return r;
 }
 
-int profile_label_all(struct profile *p, const char *key_text, const char *value_text)
+/* Give all samples the label `l`, instead of one of its kind with that key. */
+static int label_all(struct profile *p, const struct profile_label *l)
 {
-	const char *key = profile_string(p, key_text), *value = profile_string(p, value_text),
-		   *none = profile_string(p, "");
-
-	if (!key || !value || !none)
-		return -ENOMEM;
 	for (size_t i = 0; i < p->n_samples; i++) {
 		struct profile_sample *s = &p->samples[i];
 		struct profile_label *labels = profile_alloc(p, (size_t)s->n_labels + 1, sizeof(*labels));
@@ -266,13 +262,31 @@ int profile_label_all(struct profile *p, const char *key_text, const char *value
 		if (!labels)
 			return -ENOMEM;
 		for (uint32_t k = 0; k < s->n_labels; k++)
-			if (!s->labels[k].str || strcmp(s->labels[k].key, key))
+			if (!s->labels[k].str != !l->str || strcmp(s->labels[k].key, l->key))
 				labels[n++] = s->labels[k];
-		labels[n++] = (struct profile_label){ .key = key, .str = value, .unit = none };
+		labels[n++] = *l;
 		s->labels = labels;
 		s->n_labels = n;
 	}
 	return 0;
+}
+
+int profile_label_all(struct profile *p, const char *key, const char *value)
+{
+	const struct profile_label l = { .key = profile_string(p, key),
+					 .str = profile_string(p, value),
+					 .unit = profile_string(p, "") };
+
+	return l.key && l.str && l.unit ? label_all(p, &l) : -ENOMEM;
+}
+
+int profile_label_all_number(struct profile *p, const char *key, int64_t value)
+{
+	const struct profile_label l = { .key = profile_string(p, key),
+					 .num = value,
+					 .unit = profile_string(p, "") };
+
+	return l.key && l.unit ? label_all(p, &l) : -ENOMEM;
 }
 
 int profile_label_base(struct profile *p)

@@ -71,12 +71,18 @@ struct snapshot_module {
 };
 
 struct snapshot_stack {
-	uint32_t flags; /* ABI_STACK_* */
+	uint32_t flags; /* ABI_STACK_*; ABI_STACK_THREAD: the last frame is the thread's id */
 	uint32_t epoch;
 	uint32_t n_frames;
 	uint64_t *frames; /* leaf first; return addresses as found, ABI_FRAME_EXACT marks exact ones */
 	struct snapshot_values values;
 	struct snapshot_detail detail;
+};
+
+/* Since minor 2.  What the kernel calls a thread: any bytes of the program's choosing. */
+struct snapshot_thread {
+	uint32_t tid;
+	char *name;
 };
 
 struct snapshot_audit {
@@ -117,6 +123,8 @@ struct snapshot {
 	/* tables */
 	struct snapshot_module *modules;
 	size_t n_modules;
+	struct snapshot_thread *threads; /* those with names, if stacks are by thread */
+	size_t n_threads;
 	struct snapshot_stack *stacks;
 	size_t n_stacks;
 };

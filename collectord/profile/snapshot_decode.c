@@ -20,7 +20,7 @@ struct reader {
 	msgpack_unpacked element; /* the one being read; reused */
 	struct snapshot *s;
 	struct fault *fault;
-	bool has_total, has_audit, has_modules, has_stacks, has_series;
+	bool has_total, has_audit, has_modules, has_stacks, has_series, has_threads;
 };
 
 static int next_element(struct reader *rd)
@@ -62,6 +62,25 @@ static int read_modules(struct reader *rd)
 			r = -ENOMEM;
 		if (!r)
 			r = object_to_module(&rd->element.data, &s->modules[s->n_modules++], rd->fault);
+	}
+	return r;
+}
+
+static int read_threads(struct reader *rd)
+{
+	struct snapshot *s = rd->s;
+	uint32_t n = 0;
+	int r = unpack_array(&rd->in, &n);
+
+	if (r || rd->has_threads)
+		return snapshot_inconsistent(rd->fault, "thread table");
+	rd->has_threads = true;
+	for (uint32_t i = 0; i < n && !r; i++) {
+		r = next_element(rd);
+		if (!r && !grow(&s->threads, s->n_threads, sizeof(*s->threads)))
+			r = -ENOMEM;
+		if (!r)
+			r = object_to_thread(&rd->element.data, &s->threads[s->n_threads++], rd->fault);
 	}
 	return r;
 }
@@ -151,6 +170,8 @@ static int read_pair(struct reader *rd)
 		return read_series(rd);
 	if (object_is_string(key, "modules"))
 		return read_modules(rd);
+	if (object_is_string(key, "threads"))
+		return read_threads(rd);
 	if (object_is_string(key, "stacks"))
 		return read_stacks(rd);
 	r = unpack_skip(&rd->in); /* a newer minor's */

@@ -12,7 +12,7 @@
 #include "collectord/profile/snapshot.h"
 #include "collectord/profile/snapshot_fields.h"
 
-#define ROOT_EXTRA 8 /* heaptap, minor, total, audit, series, modules, stacks, crc32 */
+#define ROOT_EXTRA 9 /* heaptap, minor, total, audit, series, modules, threads, stacks, crc32 */
 #define ROOT_PAIRS (ROOT_EXTRA + ARRAY_SIZE(snapshot_root_fields))
 static_assert(ROOT_PAIRS >= 16 && ROOT_PAIRS <= UINT16_MAX, "readers know a snapshot by its 16-bit map header");
 
@@ -89,6 +89,13 @@ static void put_module(struct writer *w, const struct snapshot_module *m)
 	put_string(w, m->path);
 	msgpack_pack_bin(&w->packer, m->build_id_len);
 	msgpack_pack_bin_body(&w->packer, m->build_id, m->build_id_len);
+}
+
+static void put_thread(struct writer *w, const struct snapshot_thread *t)
+{
+	msgpack_pack_array(&w->packer, 2);
+	msgpack_pack_uint32(&w->packer, t->tid);
+	put_string(w, t->name);
 }
 
 static void put_histogram(struct writer *w, const struct histogram *h, unsigned columns)
@@ -168,6 +175,10 @@ static void put_root(struct writer *w, const struct snapshot *s)
 	msgpack_pack_array(&w->packer, s->n_modules);
 	for (size_t i = 0; i < s->n_modules && !w->failed; i++)
 		put_module(w, &s->modules[i]);
+	put_string(w, "threads");
+	msgpack_pack_array(&w->packer, s->n_threads);
+	for (size_t i = 0; i < s->n_threads && !w->failed; i++)
+		put_thread(w, &s->threads[i]);
 	put_string(w, "stacks");
 	msgpack_pack_array(&w->packer, s->n_stacks);
 	for (size_t i = 0; i < s->n_stacks && !w->failed; i++)

@@ -96,6 +96,9 @@ void snapshot_free(struct snapshot *s)
 	}
 	free(s->series.points);
 	free(s->modules);
+	for (size_t i = 0; i < s->n_threads; i++)
+		free(s->threads[i].name);
+	free(s->threads);
 	free(s->stacks);
 	free(s->exe);
 	free(s->cmdline);

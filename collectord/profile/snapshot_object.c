@@ -170,6 +170,16 @@ int object_to_module(const msgpack_object *o, struct snapshot_module *m, struct 
 	return r == -EINVAL ? snapshot_inconsistent(fault, "module path") : r;
 }
 
+int object_to_thread(const msgpack_object *o, struct snapshot_thread *t, struct fault *fault)
+{
+	int r;
+
+	if (o->type != MSGPACK_OBJECT_ARRAY || o->via.array.size < 2 || !get_u32(&o->via.array.ptr[0], &t->tid))
+		return snapshot_inconsistent(fault, "thread");
+	r = get_string(&o->via.array.ptr[1], &t->name);
+	return r == -EINVAL ? snapshot_inconsistent(fault, "thread name") : r;
+}
+
 static int object_to_frames(const msgpack_object *o, struct snapshot_stack *k, struct fault *fault)
 {
 	uint64_t last = 0;

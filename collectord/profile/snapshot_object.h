@@ -20,6 +20,7 @@ int object_to_field(const msgpack_object *o, const struct snapshot_field *f, voi
 int object_to_values(const msgpack_object *o, struct snapshot_values *v, struct fault *fault);
 int object_to_audit(const msgpack_object *o, struct snapshot_audit *a, struct fault *fault);
 int object_to_module(const msgpack_object *o, struct snapshot_module *m, struct fault *fault);
+int object_to_thread(const msgpack_object *o, struct snapshot_thread *t, struct fault *fault);
 int object_to_series(const msgpack_object *o, struct snapshot_series *s, struct fault *fault);
 int object_to_stack(const msgpack_object *o, struct snapshot_stack *k, struct fault *fault);
 

@@ -198,6 +198,27 @@ Test(unwind, is_safe_from_a_handler_whose_stack_lies_above_it_in_the_same_stack,
 	sigaltstack(&(stack_t){ .ss_flags = SS_DISABLE }, NULL);
 }
 
+/* Threads take stacks over from threads that ended, frames and all. */
+static NOINLINE void as_several_threads(void)
+{
+	static const uint32_t tids[] = { 7, 7, 8, 7, 0, 0 };
+	static const uint32_t expected[] = { 0, 99, 0, 0, 0, 99 };
+	ORACLE_START(start);
+
+	for (size_t i = 0; i < ARRAY_SIZE(tids); i++) {
+		const struct unwind_stack *s = unwind_walk_of(&start, 200, 5, tids[i]);
+
+		cr_expect_eq(*s->id, expected[i], "walk %zu", i);
+		*s->id = 99;
+		unwind_done(s);
+	}
+}
+
+Test(unwind, remembers_stack_ids_of_one_thread_only, .init = setup)
+{
+	recurse(10, as_several_threads);
+}
+
 Test(unwind, works_in_a_forked_child, .init = setup)
 {
 	int status;

@@ -265,6 +265,48 @@ Test(convert, a_stack_that_was_not_recorded_has_a_name)
 	cr_assert_eq(location(0, 0)->mapping, PROFILE_NONE);
 }
 
+static void add_thread_stack(uint64_t leaf, uint64_t tid, uint64_t count)
+{
+	const uint64_t frames[] = { leaf, 0x2001, tid };
+
+	fixture_add_stack(s, frames, 3, count, count)->flags = ABI_STACK_THREAD;
+}
+
+static void check_thread(size_t sample, const char *name, int64_t tid, int64_t objects)
+{
+	const struct profile_sample *k = &p->samples[sample];
+
+	cr_assert_eq(k->n_locations, 2, "the thread is no frame");
+	cr_assert_eq(k->values[PROFILE_ALLOC_OBJECTS], objects);
+	cr_assert_eq(k->n_labels, 2);
+	cr_assert_str_eq(k->labels[0].key, CONVERT_THREAD_LABEL);
+	cr_assert_str_eq(k->labels[0].str, name);
+	cr_assert_str_eq(k->labels[1].key, CONVERT_TID_LABEL);
+	cr_assert_null(k->labels[1].str);
+	cr_assert_eq(k->labels[1].num, tid);
+}
+
+Test(convert, stacks_by_thread_become_samples_with_labels)
+{
+	const uint64_t plain[] = { 0x1001, 0x2001 };
+
+	s->threads = calloc(2, sizeof(*s->threads));
+	s->threads[s->n_threads++] = (struct snapshot_thread){ 4000000000, strdup("late;\n") };
+	s->threads[s->n_threads++] = (struct snapshot_thread){ 7, strdup("early") };
+	add_thread_stack(0x1001, 7, 1);
+	add_thread_stack(0x1001, 4000000000, 2);
+	add_thread_stack(0x1001, 8, 4);
+	fixture_add_stack(s, plain, 2, 8, 8);
+	add_thread_stack(0x1001, 7, 16);
+	convert(CONVERT_NOW);
+	cr_assert_eq(p->n_samples, 4);
+	check_thread(0, "early", 7, 17);
+	check_thread(1, "late;\n", 4000000000, 2);
+	check_thread(2, "thread 8", 8, 4);
+	cr_assert_eq(p->samples[3].n_labels, 0);
+	cr_assert_eq(p->samples[3].values[PROFILE_ALLOC_OBJECTS], 8);
+}
+
 Test(convert, facts_about_the_run_go_along)
 {
 	convert(CONVERT_NOW);

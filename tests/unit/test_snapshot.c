@@ -56,6 +56,11 @@ Test(snapshot, round_trip_keeps_every_field)
 		check_module(&s->modules[i], &made->modules[i]);
 	for (size_t i = 0; i < s->n_stacks; i++)
 		check_stack(&s->stacks[i], &made->stacks[i]);
+	cr_assert_eq(s->n_threads, made->n_threads);
+	for (size_t i = 0; i < s->n_threads; i++) {
+		cr_assert_eq(s->threads[i].tid, made->threads[i].tid);
+		cr_assert_str_eq(s->threads[i].name, made->threads[i].name);
+	}
 	cr_assert_eq(s->series.n_points, 40);
 	cr_assert_arr_eq(s->series.points, made->series.points, 40 * sizeof(*s->series.points));
 	/* All the rest at once: a field forgotten in the tables differs here. */
@@ -66,6 +71,7 @@ Test(snapshot, round_trip_keeps_every_field)
 	a.modules = b.modules = NULL;
 	a.series.points = b.series.points = NULL;
 	a.stacks = b.stacks = NULL;
+	a.threads = b.threads = NULL;
 	cr_assert_eq(memcmp(&a, &b, sizeof(a)), 0);
 	snapshot_free(s);
 }

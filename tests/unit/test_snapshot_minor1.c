@@ -129,6 +129,22 @@ Test(snapshot_minor1, a_series_of_a_wrong_type_is_inconsistent)
 	msgpack_unpacked_destroy(&tree);
 }
 
+/* Since minor 2. */
+Test(snapshot_minor1, threads_of_a_wrong_type_are_inconsistent)
+{
+	msgpack_object *threads;
+
+	unpack_file();
+	threads = value_of("threads");
+	check(threads, (msgpack_object){ .type = MSGPACK_OBJECT_NIL }, "nil for the threads");
+	check(element(threads, 0), (msgpack_object){ .type = MSGPACK_OBJECT_NIL }, "nil for a thread");
+	check(element(element(threads, 0), 1), (msgpack_object){ .type = MSGPACK_OBJECT_NIL }, "nil for a name");
+	try_wrong_types(element(element(threads, 1), 0), false);
+	check_shorter(element(threads, 0), "a thread without a name");
+	check_longer_is_fine(element(threads, 0), "thread");
+	msgpack_unpacked_destroy(&tree);
+}
+
 Test(snapshot_minor1, arrays_may_grow_but_not_shrink)
 {
 	msgpack_object *detail, *series;

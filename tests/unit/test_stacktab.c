@@ -44,6 +44,36 @@ Test(stacktab, gives_one_id_per_stack_and_its_frames_back)
 	cr_assert_eq(ABI_STACK_DEPTH(word), 3);
 }
 
+Test(stacktab, tells_threads_apart_by_a_word_after_the_frames)
+{
+	const uint64_t frames[] = { 1, 2, 3 };
+	const uint64_t hash = stack_hash(frames, 3, 2, 0);
+	uint32_t any = stack_intern(&t.r, frames, 3, 2, 0, hash),
+		 a = stack_intern_of(&t.r, frames, 3, 7, 2, 0, hash);
+	uint64_t out[8], word;
+
+	cr_assert_eq(stack_intern_of(&t.r, frames, 3, 0, 2, 0, hash), any, "0 is no thread");
+	cr_assert(a && a != any);
+	cr_assert_eq(stack_intern_of(&t.r, frames, 3, 7, 2, 0, hash), a);
+	cr_assert_neq(stack_intern_of(&t.r, frames, 3, 8, 2, 0, hash), a);
+	cr_assert_eq(stack_read(&t.r, a, out, 8, &word), 4);
+	cr_assert_arr_eq(out, frames, sizeof(frames));
+	cr_assert_eq(out[3], 7);
+	cr_assert_eq(ABI_STACK_FLAGS(word), 2 | ABI_STACK_THREAD);
+}
+
+/* Equal hashes: it is the word that decides. */
+Test(stacktab, a_thread_is_not_a_matter_of_hashes)
+{
+	const uint64_t frames[] = { 1, 2, 7 };
+	uint64_t hash = stack_hash(frames, 2, 0, 0);
+	uint32_t a = stack_intern_of(&t.r, frames, 2, 7, 0, 0, hash);
+
+	hash ^= 7 ^ 8; /* of thread 8 it is now what it was of thread 7 */
+	cr_assert_neq(stack_intern_of(&t.r, frames, 2, 8, 0, 0, hash), a);
+	cr_assert_neq(stack_intern(&t.r, frames, 3, 0, 0, stack_hash(frames, 3, 0, 0)), a);
+}
+
 Test(stacktab, takes_an_empty_stack)
 {
 	uint32_t id = intern(NULL, 0, ABI_STACK_TRUNCATED, 7);
