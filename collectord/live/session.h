@@ -79,7 +79,8 @@ struct process *session_process(const struct session *s, uint32_t ordinal);
 /* Stacks are kept apart by thread from now on, or no longer. */
 void session_set_threads(struct session *s, bool by_thread);
 
-/* Learn the names of the threads whose stacks are in the books, again of those that live.  look_at: if it is time. */
+/* Learn the names of the threads whose stacks are in the books, again of those that live.  look_at: if it is time.
+ */
 void session_read_threads(struct session *s);
 void session_look_at_threads(struct session *s);
 

@@ -72,12 +72,12 @@ test_switched_on_and_off_while_it_runs() {
 	is "$(cat tags)" '' "labels without being asked"
 	refuses 1 'not recorded by thread.* threads=on' "$heaptap" top -by=thread "$pid"
 	refuses 2 'choose on or off' "$heaptap" set "$pid" threads=yes
-	"$heaptap" set "$pid" threads=on >set
-	has set 'threads on, were off$'
+	"$heaptap" set "$pid" threads=on >said
+	has said 'threads on, were off$'
 	echo >&7
 	wait_for 60 [ -e ready.again ]
-	"$heaptap" set "$pid" depth=50 threads=off >set
-	has set '; threads off, were on$'
+	"$heaptap" set "$pid" depth=50 threads=off >said
+	has said '; threads off, were on$'
 	rows "$pid" -alloc_space >all
 	has all ' 10000 alpha \([0-9]+\)$'
 	has all ' 500000 \[no thread\]$'

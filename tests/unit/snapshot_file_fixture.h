@@ -59,7 +59,7 @@ static NOINLINE void make_stacks(struct snapshot *s)
 	s->stacks[3].detail.undated = UINT64_MAX;
 	s->threads = calloc(2, sizeof(*s->threads));
 	s->threads[s->n_threads++] = (struct snapshot_thread){ 4711, strdup("a thread") };
-	s->threads[s->n_threads++] = (struct snapshot_thread){ UINT32_MAX, strdup("\xff;\"") };
+	s->threads[s->n_threads++] = (struct snapshot_thread){ UINT32_MAX, strdup("\xc3\xa9;\"") };
 	make_series(&s->series);
 	s->stacks[2].values.free_bytes = UINT64_MAX;
 	s->stacks[2].values.var_inuse_count = -0.25;

@@ -112,7 +112,8 @@ BACKENDS(control, set_refuses_what_makes_no_sense)
 		{ CONTROL_DEPTH, 0, 0 },
 		{ CONTROL_DEPTH, 0, ABI_MAX_DEPTH + 1 },
 		{ 0, 1, 1 },
-		{ 4, 1, 1 },
+		{ 8, 1, 1 },
+		{ CONTROL_THREADS, 1, 1 }, /* by_thread: 2 */
 	};
 	struct control_request q = good_request(CONTROL_SET);
 	struct reply a;
@@ -124,6 +125,7 @@ BACKENDS(control, set_refuses_what_makes_no_sense)
 		q.changes = bad[i].changes;
 		q.rate = bad[i].rate;
 		q.max_depth = bad[i].depth;
+		q.by_thread = 2;
 		a = ask_bench(&b, &q);
 		cr_assert_eq(reply_error(&a), EINVAL, "%zu", i);
 	}
