@@ -10,10 +10,10 @@
 #include "collectord/cli/say.h"
 
 static const struct command *const commands[] = {
-	&command_run,      &command_ps,    &command_snapshot, &command_set,    &command_top,
-	&command_text,     &command_tree,  &command_peek,     &command_traces, &command_list,
-	&command_tags,     &command_dot,   &command_svg,      &command_folded, &command_raw,
-	&command_comments, &command_pprof, &command_diff,     &command_growth, &command_export
+	&command_run,    &command_ps,     &command_snapshot, &command_set,      &command_top,   &command_text,
+	&command_tree,   &command_peek,   &command_traces,   &command_list,     &command_tags,  &command_dot,
+	&command_svg,    &command_folded, &command_raw,      &command_comments, &command_pprof, &command_diff,
+	&command_growth, &command_export, &command_doctor
 };
 
 static void usage(FILE *out)

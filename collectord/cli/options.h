@@ -46,7 +46,8 @@ struct command {
 
 extern const struct command command_run, command_top, command_text, command_tree, command_peek, command_traces,
 	command_tags, command_list, command_dot, command_svg, command_raw, command_comments, command_folded,
-	command_export, command_pprof, command_diff, command_growth, command_ps, command_set, command_snapshot;
+	command_export, command_pprof, command_diff, command_growth, command_ps, command_set, command_snapshot,
+	command_doctor;
 
 #define OPTIONS_HELP 1 /* --help was asked for and printed on stdout */
 
