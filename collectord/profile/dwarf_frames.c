@@ -15,18 +15,21 @@
 
 #include "collectord/profile/dwarf_names.h"
 #include "collectord/profile/dwarf_scopes.h"
+#include "collectord/profile/dwarf_walk.h"
 #include "collectord/profile/spans.h"
+
+/* Functions and the address ranges they state. */
+struct table {
+	struct spans spans; /* items count functions */
+	Dwarf_Die *at;
+	uint32_t n, cap;
+};
 
 struct unit {
 	Dwarf_Die functions; /* the DIE with the functions below it, and the one with the line table: */
 	Dwarf_Die lines;     /* they differ in split DWARF */
-};
-
-/* DIEs and the address ranges they state. */
-struct table {
-	struct spans spans; /* items count units or functions */
-	Dwarf_Die *at;      /* functions only */
-	uint32_t n, cap;
+	struct table table;  /* filled at the first question */
+	bool is_loaded;
 };
 
 struct dwarf_frames {
@@ -34,8 +37,6 @@ struct dwarf_frames {
 	struct unit *units;
 	uint32_t n_units, cap_units;
 	struct spans unit_spans;
-	struct table functions; /* of the unit last used */
-	uint32_t loaded;        /* that unit + 1; 0 = none */
 	struct dwarf_names *names;
 };
 
@@ -119,11 +120,13 @@ void dwarf_frames_free(struct dwarf_frames *d)
 {
 	if (!d)
 		return;
+	for (uint32_t i = 0; i < d->n_units; i++) {
+		free(d->units[i].table.at);
+		spans_done(&d->units[i].table.spans);
+	}
 	free(d->units);
-	free(d->functions.at);
 	dwarf_names_free(d->names);
 	spans_done(&d->unit_spans);
-	spans_done(&d->functions.spans);
 	free(d);
 }
 
@@ -142,38 +145,28 @@ static int add_function(struct table *t, Dwarf_Die *die)
 	return add_ranges(&t->spans, die, t->n++);
 }
 
-static int collect_functions(struct table *t, Dwarf_Die *parent, unsigned depth)
+static int visit_function(void *ctx, const struct dwarf_walk_entry *e)
 {
-	Dwarf_Die die;
-	int r = 0;
+	Dwarf_Die die = e->die;
+	int r = e->tag == DW_TAG_subprogram && e->has_code ? add_function(ctx, &die) : 0;
 
-	if (depth > DWARF_MAX_TREE || dwarf_child(parent, &die))
-		return 0;
-	do {
-		int tag = dwarf_tag(&die);
-
-		if (tag == DW_TAG_subprogram && has_code_of_its_own(&die))
-			r = add_function(t, &die);
-		if (!r && dwarf_holds_functions(tag))
-			r = collect_functions(t, &die, depth + 1);
-	} while (!r && !dwarf_siblingof(&die, &die));
-	return r;
+	if (r)
+		return r;
+	return dwarf_holds_functions(e->tag) && e->depth < DWARF_MAX_TREE ? DWARF_WALK_INTO : DWARF_WALK_OVER;
 }
 
-static int load_functions(struct dwarf_frames *d, uint32_t unit)
+/* Once for each unit: the parts of one lie all over the code, cold and hot ones apart. */
+static int load_functions(struct unit *u)
 {
 	int r;
 
-	if (d->loaded == unit + 1)
+	if (u->is_loaded)
 		return 0;
-	d->loaded = 0;
-	d->functions.n = 0;
-	d->functions.spans.n = 0;
-	r = collect_functions(&d->functions, &d->units[unit].functions, 0);
+	r = dwarf_walk(&u->functions, visit_function, &u->table);
 	if (r)
 		return r;
-	spans_sort(&d->functions.spans);
-	d->loaded = unit + 1;
+	spans_sort(&u->table.spans);
+	u->is_loaded = true;
 	return 0;
 }
 
@@ -278,16 +271,18 @@ static int fill_frames(struct dwarf_names *names, Dwarf_Die *lines, const Dwarf_
 int dwarf_frames_at(struct dwarf_frames *d, uint64_t address, struct dwarf_frame *frames)
 {
 	uint64_t pc = address - d->bias;
-	const struct span *unit = spans_find(&d->unit_spans, pc), *function;
+	const struct span *covering = spans_find(&d->unit_spans, pc), *function;
+	struct unit *u;
 	int r;
 
-	if (!unit)
+	if (!covering)
 		return 0;
-	r = load_functions(d, unit->item);
+	u = &d->units[covering->item];
+	r = load_functions(u);
 	if (r)
 		return r;
-	function = spans_find(&d->functions.spans, pc);
+	function = spans_find(&u->table.spans, pc);
 	if (!function)
 		return 0;
-	return fill_frames(d->names, &d->units[unit->item].lines, &d->functions.at[function->item], pc, frames);
+	return fill_frames(d->names, &u->lines, &u->table.at[function->item], pc, frames);
 }

@@ -1,6 +1,6 @@
 /* collectord/profile/dwarf_frames.h - source lines and inlined calls of one module, by its DWARF.
  *
- * Fast when asked in rising address order: the function table of one unit is kept at a time. */
+ * The functions of a unit are listed when the first address in it is asked for, and kept. */
 #pragma once
 
 #include <elfutils/libdwfl.h>

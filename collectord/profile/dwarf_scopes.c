@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "collectord/profile/dwarf_walk.h"
+
 #define NO_SCOPE UINT32_MAX
 #define MAX_CHAIN 16 /* steps from an instance to its declaration; compilers need 3 */
 
@@ -50,25 +52,28 @@ static int add_scope(struct dwarf_scopes *s, const Dwarf_Die *die, uint32_t pare
 	return 0;
 }
 
-static int collect(struct dwarf_scopes *s, Dwarf_Die *around, uint32_t parent, unsigned depth)
-{
-	Dwarf_Die die;
-	int r = 0;
+struct collector {
+	struct dwarf_scopes *scopes;
+	uint32_t around[DWARF_MAX_TREE + 1]; /* the open scopes, by depth */
+};
 
-	if (depth > DWARF_MAX_TREE || dwarf_child(around, &die))
-		return 0;
-	do {
-		if (!dwarf_holds_functions(dwarf_tag(&die)))
-			continue;
-		r = add_scope(s, &die, parent);
-		if (!r)
-			r = collect(s, &die, s->n - 1, depth + 1);
-	} while (!r && !dwarf_siblingof(&die, &die));
-	return r;
+static int visit_scope(void *ctx, const struct dwarf_walk_entry *e)
+{
+	struct collector *c = ctx;
+	int r;
+
+	if (!dwarf_holds_functions(e->tag))
+		return DWARF_WALK_OVER;
+	r = add_scope(c->scopes, &e->die, e->depth ? c->around[e->depth - 1] : NO_SCOPE);
+	if (r)
+		return r;
+	c->around[e->depth] = c->scopes->n - 1;
+	return e->depth < DWARF_MAX_TREE ? DWARF_WALK_INTO : DWARF_WALK_OVER;
 }
 
 static int load_unit(struct dwarf_scopes *s, Dwarf_Die *die)
 {
+	struct collector c = { .scopes = s };
 	Dwarf_Die unit;
 	int r;
 
@@ -76,7 +81,7 @@ static int load_unit(struct dwarf_scopes *s, Dwarf_Die *die)
 		return 0;
 	s->unit = NULL;
 	s->n = 0;
-	r = collect(s, &unit, NO_SCOPE, 0);
+	r = dwarf_walk(&unit, visit_scope, &c);
 	if (!r)
 		s->unit = unit.addr;
 	return r;

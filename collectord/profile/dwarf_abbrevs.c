@@ -1,0 +1,239 @@
+/* collectord/profile/dwarf_abbrevs.c - see dwarf_abbrevs.h. */
+#include "collectord/profile/dwarf_abbrevs.h"
+
+#include <dwarf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_CODE (1u << 20) /* compilers count from 1 */
+#define MAX_FORMS (1u << 24)
+#define BY_CONTENT (-1)
+#define UNKNOWN (-2)
+
+/* Bytes of an attribute of this form, or BY_CONTENT, or UNKNOWN. */
+static int form_size(const struct dwarf_abbrevs *t, unsigned form)
+{
+	switch (form) {
+	case DW_FORM_flag_present:
+	case DW_FORM_implicit_const:
+		return 0;
+	case DW_FORM_data1:
+	case DW_FORM_ref1:
+	case DW_FORM_flag:
+	case DW_FORM_strx1:
+	case DW_FORM_addrx1:
+		return 1;
+	case DW_FORM_data2:
+	case DW_FORM_ref2:
+	case DW_FORM_strx2:
+	case DW_FORM_addrx2:
+		return 2;
+	case DW_FORM_strx3:
+	case DW_FORM_addrx3:
+		return 3;
+	case DW_FORM_data4:
+	case DW_FORM_ref4:
+	case DW_FORM_strx4:
+	case DW_FORM_addrx4:
+	case DW_FORM_ref_sup4:
+		return 4;
+	case DW_FORM_data8:
+	case DW_FORM_ref8:
+	case DW_FORM_ref_sig8:
+	case DW_FORM_ref_sup8:
+		return 8;
+	case DW_FORM_data16:
+		return 16;
+	case DW_FORM_addr:
+		return t->address_size;
+	case DW_FORM_ref_addr:
+		return t->version < 3 ? t->address_size : t->offset_size;
+	case DW_FORM_strp:
+	case DW_FORM_line_strp:
+	case DW_FORM_sec_offset:
+	case DW_FORM_strp_sup:
+	case DW_FORM_GNU_ref_alt:
+	case DW_FORM_GNU_strp_alt:
+		return t->offset_size;
+	case DW_FORM_block1:
+	case DW_FORM_block2:
+	case DW_FORM_block4:
+	case DW_FORM_block:
+	case DW_FORM_exprloc:
+	case DW_FORM_string:
+	case DW_FORM_sdata:
+	case DW_FORM_udata:
+	case DW_FORM_ref_udata:
+	case DW_FORM_strx:
+	case DW_FORM_addrx:
+	case DW_FORM_loclistx:
+	case DW_FORM_rnglistx:
+	case DW_FORM_GNU_addr_index:
+	case DW_FORM_GNU_str_index:
+	case DW_FORM_indirect:
+		return BY_CONTENT;
+	default:
+		return UNKNOWN;
+	}
+}
+
+bool dwarf_read_uleb(const uint8_t **at, const uint8_t *end, uint64_t *ret)
+{
+	const uint8_t *p = *at;
+	uint64_t v = 0;
+
+	for (unsigned shift = 0; p < end && shift < 64; shift += 7) {
+		v |= (uint64_t)(*p & 0x7f) << shift;
+		if (!(*p++ & 0x80)) {
+			*at = p;
+			*ret = v;
+			return true;
+		}
+	}
+	return false;
+}
+
+static const uint8_t *skip_bytes(const uint8_t *p, const uint8_t *end, uint64_t n)
+{
+	return n <= (uint64_t)(end - p) ? p + n : NULL;
+}
+
+/* A block whose length stands in `n` bytes before it. */
+static const uint8_t *skip_block(const uint8_t *p, const uint8_t *end, size_t n)
+{
+	uint64_t length = 0;
+
+	if ((size_t)(end - p) < n)
+		return NULL;
+	memcpy(&length, p, n);
+	return skip_bytes(p + n, end, length);
+}
+
+static const uint8_t *skip_indirect(const struct dwarf_abbrevs *t, const uint8_t *p, const uint8_t *end)
+{
+	uint64_t form;
+
+	if (!dwarf_read_uleb(&p, end, &form) || form > UINT16_MAX || form == DW_FORM_indirect)
+		return NULL;
+	return dwarf_skip_form(t, (uint16_t)form, p, end);
+}
+
+const uint8_t *dwarf_skip_form(const struct dwarf_abbrevs *t, uint16_t form, const uint8_t *p, const uint8_t *end)
+{
+	const int size = form_size(t, form);
+	const uint8_t *zero;
+	uint64_t n;
+
+	if (size >= 0)
+		return skip_bytes(p, end, (uint64_t)size);
+	switch (size == UNKNOWN ? 0u : form) {
+	case 0:
+		return NULL;
+	case DW_FORM_block1:
+		return skip_block(p, end, 1);
+	case DW_FORM_block2:
+		return skip_block(p, end, 2);
+	case DW_FORM_block4:
+		return skip_block(p, end, 4);
+	case DW_FORM_string:
+		zero = memchr(p, 0, (size_t)(end - p));
+		return zero ? zero + 1 : NULL;
+	case DW_FORM_indirect:
+		return skip_indirect(t, p, end);
+	case DW_FORM_block:
+	case DW_FORM_exprloc:
+		return dwarf_read_uleb(&p, end, &n) ? skip_bytes(p, end, n) : NULL;
+	default:
+		while (p < end && *p & 0x80)
+			p++;
+		return p < end ? p + 1 : NULL;
+	}
+}
+
+/* Room for entry `n` of a table of `size` bytes each; new entries are zero. */
+static bool reserve(void *table, uint32_t *cap, uint32_t n, size_t size)
+{
+	uint32_t want = *cap ? *cap : 256;
+	uint8_t *bigger;
+	void *old;
+
+	if (n < *cap)
+		return true;
+	while (want <= n)
+		want *= 2;
+	memcpy(&old, table, sizeof(old));
+	bigger = reallocarray(old, want, size);
+	if (!bigger)
+		return false;
+	memset(bigger + *cap * size, 0, (want - *cap) * size);
+	memcpy(table, &bigger, sizeof(bigger));
+	*cap = want;
+	return true;
+}
+
+static int add_form(struct dwarf_abbrevs *t, struct dwarf_abbrev *a, unsigned name, unsigned form)
+{
+	const int size = form_size(t, form);
+
+	if (!reserve(&t->forms, &t->cap_forms, t->n_forms, sizeof(*t->forms)))
+		return -ENOMEM;
+	t->forms[t->n_forms++] = (uint16_t)form;
+	if (name == DW_AT_sibling)
+		a->sibling = a->n_forms;
+	a->has_code = a->has_code || name == DW_AT_low_pc || name == DW_AT_ranges;
+	a->fixed = size < 0 || a->fixed < 0 ? -1 : a->fixed + size;
+	a->n_forms++;
+	return size == UNKNOWN || t->n_forms > MAX_FORMS;
+}
+
+static int add_abbrev(struct dwarf_abbrevs *t, Dwarf_Abbrev *from)
+{
+	struct dwarf_abbrev a = { .first_form = t->n_forms, .sibling = UINT32_MAX, .exists = true };
+	unsigned code = dwarf_getabbrevcode(from), name, form;
+	int r = 0;
+
+	if (code >= MAX_CODE)
+		return 1;
+	if (!reserve(&t->at, &t->n, code, sizeof(*t->at)))
+		return -ENOMEM;
+	if (t->at[code].exists)
+		return 0;
+	a.tag = (uint16_t)dwarf_getabbrevtag(from);
+	a.has_children = dwarf_abbrevhaschildren(from) == 1;
+	/* dwarf_getattrcnt() of elfutils 0.188 counts the constants of DW_FORM_implicit_const as attributes. */
+	for (size_t i = 0; !r && !dwarf_getabbrevattr_data(from, i, &name, &form, NULL, NULL); i++)
+		r = add_form(t, &a, name, form);
+	t->at[code] = a;
+	return r;
+}
+
+int dwarf_abbrevs_read(struct dwarf_abbrevs *t, const Dwarf_Die *unit)
+{
+	Dwarf_Die die = *unit, top;
+	Dwarf_Half version = 0;
+	Dwarf_Off at = 0;
+	int r = 0;
+
+	*t = (struct dwarf_abbrevs){ 0 };
+	if (!dwarf_cu_die(die.cu, &top, &version, NULL, &t->address_size, &t->offset_size, NULL, NULL))
+		return 1;
+	t->version = (uint8_t)version;
+	while (!r) {
+		size_t length = 0;
+		Dwarf_Abbrev *a = dwarf_getabbrev(&die, at, &length);
+
+		if (a == DWARF_END_ABBREV)
+			return 0;
+		at += length;
+		r = !a || !length ? 1 : add_abbrev(t, a);
+	}
+	return r;
+}
+
+void dwarf_abbrevs_done(struct dwarf_abbrevs *t)
+{
+	free(t->at);
+	free(t->forms);
+	*t = (struct dwarf_abbrevs){ 0 };
+}
