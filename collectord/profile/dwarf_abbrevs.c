@@ -8,73 +8,86 @@
 
 #define MAX_CODE (1u << 20) /* compilers count from 1 */
 #define MAX_FORMS (1u << 24)
-#define BY_CONTENT (-1)
-#define UNKNOWN (-2)
 
-/* Bytes of an attribute of this form, or BY_CONTENT, or UNKNOWN. */
-static int form_size(const struct dwarf_abbrevs *t, unsigned form)
+/* What is not a number of bytes. */
+enum { UNKNOWN = 0, BY_CONTENT = -1, NOTHING = -2, AN_ADDRESS = -3, AN_OFFSET = -4 };
+
+static const int8_t form_sizes[] = {
+	[DW_FORM_flag_present] = NOTHING,
+	[DW_FORM_implicit_const] = NOTHING,
+	[DW_FORM_data1] = 1,
+	[DW_FORM_ref1] = 1,
+	[DW_FORM_flag] = 1,
+	[DW_FORM_strx1] = 1,
+	[DW_FORM_addrx1] = 1,
+	[DW_FORM_data2] = 2,
+	[DW_FORM_ref2] = 2,
+	[DW_FORM_strx2] = 2,
+	[DW_FORM_addrx2] = 2,
+	[DW_FORM_strx3] = 3,
+	[DW_FORM_addrx3] = 3,
+	[DW_FORM_data4] = 4,
+	[DW_FORM_ref4] = 4,
+	[DW_FORM_strx4] = 4,
+	[DW_FORM_addrx4] = 4,
+	[DW_FORM_ref_sup4] = 4,
+	[DW_FORM_data8] = 8,
+	[DW_FORM_ref8] = 8,
+	[DW_FORM_ref_sig8] = 8,
+	[DW_FORM_ref_sup8] = 8,
+	[DW_FORM_data16] = 16,
+	[DW_FORM_addr] = AN_ADDRESS,
+	[DW_FORM_ref_addr] = AN_OFFSET,
+	[DW_FORM_strp] = AN_OFFSET,
+	[DW_FORM_line_strp] = AN_OFFSET,
+	[DW_FORM_sec_offset] = AN_OFFSET,
+	[DW_FORM_strp_sup] = AN_OFFSET,
+	[DW_FORM_block1] = BY_CONTENT,
+	[DW_FORM_block2] = BY_CONTENT,
+	[DW_FORM_block4] = BY_CONTENT,
+	[DW_FORM_block] = BY_CONTENT,
+	[DW_FORM_exprloc] = BY_CONTENT,
+	[DW_FORM_string] = BY_CONTENT,
+	[DW_FORM_sdata] = BY_CONTENT,
+	[DW_FORM_udata] = BY_CONTENT,
+	[DW_FORM_ref_udata] = BY_CONTENT,
+	[DW_FORM_strx] = BY_CONTENT,
+	[DW_FORM_addrx] = BY_CONTENT,
+	[DW_FORM_loclistx] = BY_CONTENT,
+	[DW_FORM_rnglistx] = BY_CONTENT,
+	[DW_FORM_indirect] = BY_CONTENT,
+};
+
+static int size_of_gnu(unsigned form)
 {
 	switch (form) {
-	case DW_FORM_flag_present:
-	case DW_FORM_implicit_const:
-		return 0;
-	case DW_FORM_data1:
-	case DW_FORM_ref1:
-	case DW_FORM_flag:
-	case DW_FORM_strx1:
-	case DW_FORM_addrx1:
-		return 1;
-	case DW_FORM_data2:
-	case DW_FORM_ref2:
-	case DW_FORM_strx2:
-	case DW_FORM_addrx2:
-		return 2;
-	case DW_FORM_strx3:
-	case DW_FORM_addrx3:
-		return 3;
-	case DW_FORM_data4:
-	case DW_FORM_ref4:
-	case DW_FORM_strx4:
-	case DW_FORM_addrx4:
-	case DW_FORM_ref_sup4:
-		return 4;
-	case DW_FORM_data8:
-	case DW_FORM_ref8:
-	case DW_FORM_ref_sig8:
-	case DW_FORM_ref_sup8:
-		return 8;
-	case DW_FORM_data16:
-		return 16;
-	case DW_FORM_addr:
-		return t->address_size;
-	case DW_FORM_ref_addr:
-		return t->version < 3 ? t->address_size : t->offset_size;
-	case DW_FORM_strp:
-	case DW_FORM_line_strp:
-	case DW_FORM_sec_offset:
-	case DW_FORM_strp_sup:
-	case DW_FORM_GNU_ref_alt:
-	case DW_FORM_GNU_strp_alt:
-		return t->offset_size;
-	case DW_FORM_block1:
-	case DW_FORM_block2:
-	case DW_FORM_block4:
-	case DW_FORM_block:
-	case DW_FORM_exprloc:
-	case DW_FORM_string:
-	case DW_FORM_sdata:
-	case DW_FORM_udata:
-	case DW_FORM_ref_udata:
-	case DW_FORM_strx:
-	case DW_FORM_addrx:
-	case DW_FORM_loclistx:
-	case DW_FORM_rnglistx:
 	case DW_FORM_GNU_addr_index:
 	case DW_FORM_GNU_str_index:
-	case DW_FORM_indirect:
 		return BY_CONTENT;
+	case DW_FORM_GNU_ref_alt:
+	case DW_FORM_GNU_strp_alt:
+		return AN_OFFSET;
 	default:
 		return UNKNOWN;
+	}
+}
+
+/* Bytes of an attribute of this form, or -1: its content says, or -2: not known. */
+static int form_size(const struct dwarf_abbrevs *t, unsigned form)
+{
+	const int size = form < sizeof(form_sizes) ? form_sizes[form] : size_of_gnu(form);
+
+	switch (size) {
+	case NOTHING:
+		return 0;
+	case AN_ADDRESS:
+		return t->address_size;
+	case AN_OFFSET:
+		return form == DW_FORM_ref_addr && t->version < 3 ? t->address_size : t->offset_size;
+	case UNKNOWN:
+		return -2;
+	default:
+		return size;
 	}
 }
 
@@ -127,7 +140,7 @@ const uint8_t *dwarf_skip_form(const struct dwarf_abbrevs *t, uint16_t form, con
 
 	if (size >= 0)
 		return skip_bytes(p, end, (uint64_t)size);
-	switch (size == UNKNOWN ? 0u : form) {
+	switch (size < BY_CONTENT ? 0u : form) {
 	case 0:
 		return NULL;
 	case DW_FORM_block1:
@@ -184,7 +197,7 @@ static int add_form(struct dwarf_abbrevs *t, struct dwarf_abbrev *a, unsigned na
 	a->has_code = a->has_code || name == DW_AT_low_pc || name == DW_AT_ranges;
 	a->fixed = size < 0 || a->fixed < 0 ? -1 : a->fixed + size;
 	a->n_forms++;
-	return size == UNKNOWN || t->n_forms > MAX_FORMS;
+	return size < BY_CONTENT || t->n_forms > MAX_FORMS;
 }
 
 static int add_abbrev(struct dwarf_abbrevs *t, Dwarf_Abbrev *from)
