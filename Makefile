@@ -49,6 +49,7 @@ shim_objs = $(patsubst %.c,$(OBJ)/shim/%.o,$(wildcard common/*.c preload/*.c))
 
 PROFILE_LIBS := -ldw -lelf -liberty -lmsgpackc -lprotobuf-c -ljansson -lpcre2-8 -lz -lm
 LIVE_LIBS    := -luring
+HTTP_LIBS    := -lmicrohttpd -lseccomp
 CLI_LIBS     := -Wl,--as-needed -ledit -lm
 
 .PHONY: all quickstart check check-unit check-race check-e2e check-hazards check-long lint format bench cross fuzz install deb clean help deps-build deps-test deps-bench
@@ -186,14 +187,15 @@ $(BUILD)/lib%.a:
 $(BUILD)/libcommon.a: $(call objs,common)
 $(BUILD)/libprofile.a: $(call objs,collectord/profile) $(OBJ)/gen/profile.pb-c.o
 $(BUILD)/liblive.a: $(call objs,collectord/live)
+$(BUILD)/libhttp.a: $(call objs,collectord/http)
 $(BUILD)/libcli.a: $(filter-out $(OBJ)/collectord/cli/main.o,$(call objs,collectord/cli))
 # The shim's modules but its exported hooks, for unit tests.
 $(BUILD)/libshim.a: $(filter-out $(OBJ)/shim/preload/hooks.o $(OBJ)/shim/preload/cxx_hooks.o,$(shim_objs))
 
-$(BUILD)/heaptap: $(OBJ)/collectord/cli/main.o $(BUILD)/libcli.a $(BUILD)/liblive.a $(BUILD)/libprofile.a $(BUILD)/libcommon.a
-	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIVE_LIBS) $(PROFILE_LIBS) $(CLI_LIBS) -o $@
-$(BUILD)/heaptap-collectord: $(patsubst %.c,$(OBJ)/%.o,$(wildcard collectord/daemon*.c)) $(BUILD)/libcli.a $(BUILD)/liblive.a $(BUILD)/libprofile.a $(BUILD)/libcommon.a
-	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIVE_LIBS) $(PROFILE_LIBS) $(CLI_LIBS) -lsystemd -linih -o $@
+$(BUILD)/heaptap: $(OBJ)/collectord/cli/main.o $(BUILD)/libcli.a $(BUILD)/libhttp.a $(BUILD)/liblive.a $(BUILD)/libprofile.a $(BUILD)/libcommon.a
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(HTTP_LIBS) $(LIVE_LIBS) $(PROFILE_LIBS) $(CLI_LIBS) -o $@
+$(BUILD)/heaptap-collectord: $(patsubst %.c,$(OBJ)/%.o,$(wildcard collectord/daemon*.c)) $(BUILD)/libcli.a $(BUILD)/libhttp.a $(BUILD)/liblive.a $(BUILD)/libprofile.a $(BUILD)/libcommon.a
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(HTTP_LIBS) $(LIVE_LIBS) $(PROFILE_LIBS) $(CLI_LIBS) -lsystemd -linih -o $@
 
 # --- tests: one program per file ---------------------------------------------------------------------------------
 # tests/unit/test_X.c      Criterion, linked with all rooms
@@ -231,9 +233,9 @@ run-fuzzers: $(fuzzers)
 		echo "$$f: $$(tail -n 1 $(BUILD)/$$f.log)"; \
 	done
 
-$(BUILD)/tests/unit/test_%: $(OBJ)/tests/unit/test_%.o $(BUILD)/libcli.a $(BUILD)/liblive.a $(BUILD)/libprofile.a $(BUILD)/libcommon.a
+$(BUILD)/tests/unit/test_%: $(OBJ)/tests/unit/test_%.o $(BUILD)/libcli.a $(BUILD)/libhttp.a $(BUILD)/liblive.a $(BUILD)/libprofile.a $(BUILD)/libcommon.a
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIVE_LIBS) $(PROFILE_LIBS) $(CLI_LIBS) -lcriterion -lpthread -o $@
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(HTTP_LIBS) $(LIVE_LIBS) $(PROFILE_LIBS) $(CLI_LIBS) -lcriterion -lpthread -o $@
 # They run the built library in real processes.
 $(BUILD)/tests/unit/shim_hooks $(BUILD)/tests/unit/shim_company $(BUILD)/tests/unit/shim_cxx: | $(BUILD)/libheaptap.so $(victims)
 $(BUILD)/tests/unit/shim_%: $(OBJ)/tests/unit/shim_%.o $(BUILD)/libshim.a

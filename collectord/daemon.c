@@ -15,9 +15,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "collectord/daemon_http.h"
 #include "collectord/daemon_log.h"
 #include "collectord/daemon_options.h"
 #include "collectord/daemon_systemd.h"
+#include "collectord/http/worker.h"
 #include "collectord/live/collector.h"
 
 struct daemon {
@@ -27,6 +29,7 @@ struct daemon {
 	struct loop *loop;
 	struct collector *collector;
 	struct collector_config config;
+	struct http *http;
 	struct loop_watch *signals;
 	struct systemd *systemd;
 	int signal_fd;
@@ -191,7 +194,7 @@ static int set_up(struct daemon *d)
 		log_say("out of memory");
 		return -ENOMEM;
 	}
-	return 0;
+	return daemon_http_start(&d->settings, d->loop, d->collector, &d->http);
 }
 
 int main(int argc, char **argv)
@@ -207,7 +210,10 @@ int main(int argc, char **argv)
 			    .on_change = on_change,
 			    .arg = &d },
 	};
-	int status = daemon_options(argc, argv, &d.settings);
+	int status;
+
+	worker_main_if_asked(argc, argv);
+	status = daemon_options(argc, argv, &d.settings);
 
 	if (status >= 0)
 		return status;
@@ -219,6 +225,7 @@ int main(int argc, char **argv)
 	status = d.signal_fd >= 0 && set_up(&d) == 0 ? serve(&d) : EXIT_FAILURE;
 	loop_unwatch(d.signals);
 	systemd_free(d.systemd);
+	http_free(d.http);
 	collector_free(d.collector);
 	loop_free(d.loop);
 	return status;

@@ -11,7 +11,7 @@
 #define BURST 50u  /* lines of a kind at once */
 #define REFILL_S 1 /* seconds until one more is due */
 
-enum { KIND_ERROR = SESSION_REFUSED + 1, KINDS };
+enum { KIND_ERROR = SESSION_REFUSED + 1, KIND_HTTP, KINDS };
 
 /* A bucket of lines for each kind. */
 static struct limit {
@@ -110,4 +110,9 @@ void log_change(enum session_change what, const struct session_view *v, const ch
 void log_error(const char *last, uint64_t errors)
 {
 	say_limited(KIND_ERROR, "%s (%llu errors so far)", last, (unsigned long long)errors);
+}
+
+void log_http(const char *line)
+{
+	say_limited(KIND_HTTP, "%s", line);
 }

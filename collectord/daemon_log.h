@@ -15,3 +15,6 @@ void log_change(enum session_change what, const struct session_view *v, const ch
 
 /* One line about an error of writing, likewise. */
 void log_error(const char *last, uint64_t errors);
+
+/* One line per HTTP request, likewise. */
+void log_http(const char *line);

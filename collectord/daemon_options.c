@@ -42,6 +42,11 @@ static bool parse_path(const char *text, void *ret)
 	return *text && snprintf(ret, PATH_MAX, "%s", text) < PATH_MAX;
 }
 
+static bool parse_address(const char *text, void *ret)
+{
+	return *text && strlen(text) < sizeof(((struct daemon_settings *)0)->http) && strcpy(ret, text);
+}
+
 static bool parse_number(const char *text, uint32_t max, uint32_t *ret)
 {
 	char *end;
@@ -136,6 +141,12 @@ static const struct setting settings[] = {
 	{ "group", "NAME",
 	  "members see and change everybody's programs, as root does (" DEFAULT_GROUP "); none = no group",
 	  parse_group, AT(admin_gid), "a group of this system, and not \"none\"" },
+	{ "http-socket", "PATH", "profiles over HTTP; none = nowhere (/run/heaptap/http.sock, or beside --socket)",
+	  parse_path, AT(http_socket), "a path" },
+	{ "http", "HOST:PORT", "the same on TCP, for who knows the token", parse_address, AT(http),
+	  "an address like 127.0.0.1:6061" },
+	{ "http-token", "FILE", "where that is; made if there is none (http-token in the state directory)",
+	  parse_path, AT(http_token), "a path" },
 };
 
 static int take(void *arg, const char *name, const char *value, struct fault *f)
@@ -189,7 +200,7 @@ static void help(void)
 	printf("  -h, --help, --version\n\n"
 	       "Lines of FILE are NAME = VALUE with the names above; options come first.  SIGHUP reads it again: a "
 	       "file "
-	       "with\nan error changes nothing, socket and state wait for the next start.\n"
+	       "with\nan error changes nothing, socket, state and http wait for the next start.\n"
 	       "A program that ends without a sample leaves no snapshot.  A user sees the own programs.  When "
 	       "there are\n"
 	       "too many snapshots the oldest go, of the user who has the most; the newest of a running program "

@@ -20,6 +20,10 @@ static const struct option_desc options[] = {
 	{ "on-full", 0, OPTION_TEXT, AT(on_full), "spill|wait", 0, 0,
 	  "the collector lags: spill = totals go on, the moments are lost\n(the default); wait = slow the program "
 	  "down, within bounds" },
+	{ "http", 0, OPTION_MAYBE, AT(http), "HOST:PORT", 0, 0,
+	  "profiles over HTTP while it runs, for go tool pprof and browsers\n(127.0.0.1:6061, or another port)" },
+	{ "http-token", 0, OPTION_TEXT, AT(http_token), "FILE", 0, 0,
+	  "the token other users and machines need; made if there is none" },
 	{ "depth", 0, OPTION_NUMBER, AT(depth), "N", 1, ABI_MAX_DEPTH, "frames kept per stack (127)" },
 	{ "by-thread", 0, OPTION_FLAG, AT(by_thread), NULL, 0, 0,
 	  "keep allocations apart by thread: then `heaptap top -by=thread`,\n-tagfocus=thread=NAME and others "
@@ -65,6 +69,7 @@ const struct command command_run = {
 		 "examples:\n"
 		 "  heaptap run -- python3 script.py\n"
 		 "  heaptap run -r 64K -i 60 -o /var/tmp -- ./server --port 8080\n"
+		 "  heaptap run --http -- redis-server\n"
 		 "  heaptap run -r 1 -- sqlite3 :memory: < load.sql\n",
 	.run = run_run,
 };

@@ -8,6 +8,7 @@
 #include "collectord/cli/options.h"
 #include "collectord/cli/pager.h"
 #include "collectord/cli/say.h"
+#include "collectord/http/worker.h"
 
 static const struct command *const commands[] = {
 	&command_run,    &command_ps,     &command_snapshot, &command_set,      &command_top,   &command_text,
@@ -92,6 +93,7 @@ int main(int argc, char **argv)
 	const char *word = argc > 1 ? argv[1] : NULL;
 	const struct command *c = word ? find_command(word) : NULL;
 
+	worker_main_if_asked(argc, argv);
 	fill_standard_fds();
 	if (c)
 		return flush(c->run(c, argc - 1, argv + 1));

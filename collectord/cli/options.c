@@ -163,6 +163,9 @@ static int set_value(const struct option_desc *o, const char *text, char *values
 			return fault_set(f, -EINVAL, "--%s needs %s, not an empty word", o->name, o->arg);
 		*(const char **)at = text;
 		return 0;
+	case OPTION_MAYBE:
+		*(const char **)at = text ? text : "";
+		return 0;
 	case OPTION_WORDS:
 		*(const char **)at = text;
 		return 0;
@@ -191,7 +194,7 @@ static void fill_getopt(const struct command *c, struct getopt_table *t)
 		const struct option_desc *o = option_at(c, i);
 
 		t->longs[i].name = o->name;
-		t->longs[i].has_arg = o->arg ? required_argument : optional_argument;
+		t->longs[i].has_arg = o->arg && o->kind != OPTION_MAYBE ? required_argument : optional_argument;
 		t->longs[i].val = LONG_BASE + (int)i;
 		if (o->letter)
 			*s++ = o->letter;
@@ -279,11 +282,16 @@ static void help_option(const struct option_desc *o)
 {
 	char left[64];
 	const char *line = o->help;
+	const bool maybe = o->kind == OPTION_MAYBE;
 
 	if (!line)
 		return;
-	snprintf(left, sizeof(left), "%c%c%s --%s%s%s", o->letter ? '-' : ' ', o->letter ? o->letter : ' ',
-		 o->letter ? "," : " ", o->name, o->arg ? " " : "", o->arg ? o->arg : "");
+	snprintf(left, sizeof(left), "%c%c%s --%s%s%s%s", o->letter ? '-' : ' ', o->letter ? o->letter : ' ',
+		 o->letter ? "," : " ", o->name,
+		 maybe    ? "[="
+		 : o->arg ? " "
+			  : "",
+		 o->arg ? o->arg : "", maybe ? "]" : "");
 	while (line) {
 		int n = (int)strcspn(line, "\n");
 

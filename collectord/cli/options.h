@@ -19,6 +19,7 @@ enum option_kind {
 	OPTION_REAL,   /* double */
 	OPTION_TEXT,   /* const char *, not empty */
 	OPTION_WORDS,  /* const char *, may be empty */
+	OPTION_MAYBE,  /* const char *: what follows a =, or "" without one */
 };
 
 struct option_desc {

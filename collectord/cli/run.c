@@ -26,6 +26,7 @@ struct run {
 	struct loop *loop;
 	struct collector *collector;
 	struct run_signals signals;
+	struct run_http http;
 	struct loop_timer *status_timer, *deadline;
 	uint64_t began_ns, ended_ns;
 	bool deadline_passed;
@@ -124,11 +125,14 @@ static int start_collector(struct run *r, struct fault *f)
 	err = collector_new(r->loop, &config, &r->collector, f);
 
 	r->signals.collector = r->collector;
-	return err ? err : signals_open(&r->signals, r->loop, f);
+	if (!err)
+		err = signals_open(&r->signals, r->loop, f);
+	return err ? err : run_http_start(&r->http, &r->o, r->loop, r->collector, f);
 }
 
 static void stop_all(struct run *r)
 {
+	run_http_stop(&r->http);
 	collector_free(r->collector);
 	loop_timer_free(r->status_timer);
 	loop_timer_free(r->deadline);

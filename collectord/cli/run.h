@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <sys/types.h>
 
+#include "collectord/http/http.h"
+#include "collectord/http/token.h"
 #include "collectord/live/collector.h"
 #include "collectord/profile/fault.h"
 
@@ -18,6 +20,7 @@ struct run_options {
 	uint64_t rate;
 	int64_t interval_s, depth;
 	const char *output, *on_full;
+	const char *http, *http_token; /* http: address, "" = any, NULL = none */
 	bool quiet, no_follow, by_thread, wait_on_full;
 };
 
@@ -167,6 +170,18 @@ void signals_close(struct run_signals *s);
 /* For the summary: Ctrl-C and its like cut it short.  Nothing, a vanished reader of stderr included, changes the
  * exit status: `status` is the program's. */
 void signals_leave_to_user(const sigset_t *old_mask, int status);
+
+/* --- run_http.c: profiles over HTTP while it runs ------------------------------------------------------ */
+
+struct run_http {
+	struct http *server; /* NULL: none is asked for */
+	char token[TOKEN_MAX];
+};
+
+/* If it is asked for; the URL is said.  0 or -errno with a fault; stop() it either way. */
+int run_http_start(struct run_http *r, const struct run_options *o, struct loop *loop, struct collector *c,
+		   struct fault *f);
+void run_http_stop(struct run_http *r);
 
 /* --- run_summary.c, run_numbers.c, run_stacks.c: what is said at the end ------------------------------ */
 

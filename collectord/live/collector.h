@@ -109,6 +109,9 @@ int collector_snapshot(struct collector *c, uint64_t session, uint32_t pid, enum
 /* Drained, and as bytes, nothing is written; *ret_buf is malloc'ed.  0, -ESRCH or -ENOMEM. */
 int collector_encode(struct collector *c, uint64_t session, uint32_t pid, void **ret_buf, size_t *ret_len);
 
+/* Its administrators' group, 0 = none. */
+uint32_t collector_admin_gid(const struct collector *c);
+
 /* The directory snapshots go below, wherever it is by now.  0 or -errno. */
 int collector_out_dir(const struct collector *c, char *buf, size_t size);
 

@@ -71,6 +71,11 @@ int collector_encode(struct collector *c, uint64_t session, uint32_t pid, void *
 	return snap_encode(p, p->saver.seq + 1, SNAPSHOT_ASKED, ret_buf, ret_len);
 }
 
+uint32_t collector_admin_gid(const struct collector *c)
+{
+	return c->config.admin_gid;
+}
+
 int collector_out_dir(const struct collector *c, char *buf, size_t size)
 {
 	char link[64];

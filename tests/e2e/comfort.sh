@@ -44,7 +44,7 @@ test_manual_pages_read_without_warnings_and_know_every_option() {
 		page=man/heaptap.1.txt
 		[ "$c" != run ] || page=man/heaptap-run.1.txt
 		for o in $(options_of "$c"); do
-			grep -qE -- "^ +(-., )?$o( |\$)" "$page" || fail "$page does not know $o of heaptap $c"
+			grep -qE -- "^ +(-., )?$o( |\[=|\$)" "$page" || fail "$page does not know $o of heaptap $c"
 		done
 	done
 	for o in $("$HEAPTAP_BUILD/heaptap-collectord" --help | grep -oE '^  --[a-z-]+'); do

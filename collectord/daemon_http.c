@@ -1,0 +1,100 @@
+/* collectord/daemon_http.c - see daemon_http.h. */
+#include "collectord/daemon_http.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "collectord/daemon_log.h"
+#include "collectord/http/token.h"
+#include "common/handshake.h"
+
+#define DEFAULT_SOCKET "/run/heaptap/http.sock"
+#define TOKEN_NAME "http-token"
+
+static char token[TOKEN_MAX]; /* as long as the server */
+
+static void on_line(const char *line, void *arg)
+{
+	(void)arg;
+	log_http(line);
+}
+
+/* "/tmp/h.sock" -> "/tmp/h-http.sock". */
+static void beside(const char *socket, char *buf, size_t size)
+{
+	static const char suffix[] = ".sock";
+	size_t n = strlen(socket), s = strlen(suffix);
+
+	if (n > s && !strcmp(socket + n - s, suffix))
+		n -= s;
+	snprintf(buf, size, "%.*s-http.sock", (int)n, socket);
+}
+
+/* Where nobody chose it, the socket is a convenience: without it the daemon still records. */
+static int listen_path(const struct daemon_settings *o, struct http *h)
+{
+	const bool is_chosen = *o->http_socket;
+	char path[PATH_MAX] = DEFAULT_SOCKET;
+	struct fault f;
+	int r;
+
+	if (!strcmp(o->http_socket, "none"))
+		return 0;
+	if (!is_chosen && strcmp(o->socket, HEAPTAP_DEFAULT_SOCKET))
+		beside(o->socket, path, sizeof(path));
+	r = http_listen_path(h, is_chosen ? o->http_socket : path, &f);
+	if (!r) {
+		log_say("HTTP on %s", is_chosen ? o->http_socket : path);
+		return 0;
+	}
+	log_say("%s%s", is_chosen ? "" : "no HTTP: ", f.text);
+	return is_chosen ? r : 0;
+}
+
+static int listen_tcp(const struct daemon_settings *o, struct http *h)
+{
+	char url[512];
+	struct fault f;
+
+	if (http_listen_tcp(h, o->http, &f)) {
+		log_say("%s", f.text);
+		return -EIO;
+	}
+	http_url(h, url, sizeof(url));
+	log_say("HTTP at port %s, for who knows the token", strrchr(url, ':') + 1);
+	return 0;
+}
+
+static int read_token(const struct daemon_settings *o)
+{
+	char beside_snapshots[sizeof(o->state) + sizeof(TOKEN_NAME) + 1];
+	const char *path = *o->http_token ? o->http_token : beside_snapshots;
+	struct fault f;
+
+	snprintf(beside_snapshots, sizeof(beside_snapshots), "%s/" TOKEN_NAME, o->state);
+	if (token_of_file(path, token, &f)) {
+		log_say("%s", f.text);
+		return -EIO;
+	}
+	log_say("the token for HTTP is in %s", path);
+	return 0;
+}
+
+int daemon_http_start(const struct daemon_settings *o, struct loop *loop, struct collector *c, struct http **ret)
+{
+	const struct http_config config = { .token = *o->http ? token : NULL, .log = on_line };
+	struct fault f;
+	int r = *o->http ? read_token(o) : 0;
+
+	if (!r && http_new(loop, c, &config, ret, &f)) {
+		log_say("%s", f.text);
+		r = -EIO;
+	}
+	if (!r)
+		r = listen_path(o, *ret);
+	if (!r && *o->http)
+		r = listen_tcp(o, *ret);
+	return r;
+}

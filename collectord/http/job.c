@@ -1,0 +1,292 @@
+/* collectord/http/job.c - see job.h. */
+#include "collectord/http/job.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/queue.h>
+
+#include "collectord/live/clock.h"
+
+#define MAX_WORKERS 4u
+#define MAX_WORKERS_PER_USER 2u
+#define MAX_JOBS 128u
+#define MAX_JOBS_PER_USER 32u
+#define MAX_DIFFERENCES_PER_USER 8u /* each holds a snapshot while it waits */
+#define QUEUE_MS 45000              /* for a turn; pprof waits 65 s */
+#define NAMES_MS 20000              /* for a worker that reads symbols */
+#define PLAIN_MS 20000              /* for one that does not */
+#define RETRY_MS 20
+#define PAUSE_FACTOR 4u /* times the processor time a snapshot took, before the next is taken */
+
+struct buffer {
+	void *at; /* malloc'ed */
+	size_t len;
+};
+
+enum job_state {
+	JOB_QUEUED,  /* for a snapshot */
+	JOB_WAITING, /* until the seconds are over */
+	JOB_WORKING,
+};
+
+struct job {
+	TAILQ_ENTRY(job) link;
+	struct jobs *all;
+	struct job_request q;
+	enum job_state state;
+	struct buffer before, now;
+	struct loop_timer *timer;
+	struct worker *worker;
+	void (*done)(void *arg, enum job_end how, struct bytes answer);
+	void *arg;
+};
+
+struct jobs {
+	struct loop *loop;
+	struct collector *collector;
+	struct workers *workers;
+	struct loop_timer *turn;
+	uint64_t next_turn_ns; /* CLOCK_MONOTONIC: not before */
+	uint32_t last_viewer;
+	TAILQ_HEAD(, job) list;
+};
+
+static void job_free(struct job *j)
+{
+	TAILQ_REMOVE(&j->all->list, j, link);
+	worker_cancel(j->worker);
+	loop_timer_free(j->timer);
+	free(j->before.at);
+	free(j->now.at);
+	free(j);
+}
+
+static void finish(struct job *j, enum job_end how, struct bytes answer)
+{
+	void (*done)(void *, enum job_end, struct bytes) = j->done;
+	void *arg = j->arg;
+
+	loop_timer_set(j->all->turn, 0); /* a worker may be free */
+	job_free(j);
+	done(arg, how, answer);
+}
+
+/* --- workers ------------------------------------------------------------------------------------------------- */
+
+static void work(struct job *j);
+
+static void on_worked(void *arg, int result, struct bytes answer)
+{
+	struct job *j = arg;
+
+	j->worker = NULL;
+	if (result && j->q.flags & TASK_NAMES) {
+		j->q.flags &= ~TASK_NAMES;
+		work(j);
+	} else {
+		finish(j, result ? JOB_FAILED : JOB_DONE, answer);
+	}
+}
+
+static void work(struct job *j)
+{
+	const struct task t = {
+		.magic = TASK_MAGIC,
+		.kind = j->q.kind,
+		.flags = j->q.flags,
+		.pid = j->q.pid,
+		.uid = j->q.uid,
+		.len = { [TASK_BEFORE] = j->before.len,
+			 [TASK_SNAPSHOT] = j->now.len,
+			 [TASK_ADDRESSES] = j->q.n_addresses },
+	};
+	const struct task_parts parts = {
+		{ [TASK_BEFORE] = j->before.at, [TASK_SNAPSHOT] = j->now.at, [TASK_ADDRESSES] = j->q.addresses }
+	};
+
+	j->state = JOB_WORKING;
+	loop_timer_set(j->timer, -1);
+	if (worker_start(j->all->workers, &t, &parts, t.flags & TASK_NAMES ? NAMES_MS : PLAIN_MS, on_worked, j,
+			 &j->worker))
+		finish(j, JOB_FAILED, (struct bytes){ 0 });
+}
+
+/* --- turns --------------------------------------------------------------------------------------------------- */
+
+static bool wants_first(const struct job *j)
+{
+	return j->q.seconds && !j->before.at;
+}
+
+/* May this one take its snapshot now?  The last one only if a worker is there to take it. */
+static bool is_ready(const struct job *j)
+{
+	const struct job *other;
+	unsigned users = 0;
+
+	if (j->state != JOB_QUEUED)
+		return false;
+	if (wants_first(j))
+		return true;
+	TAILQ_FOREACH(other, &j->all->list, link)
+	{
+		users += other->state == JOB_WORKING && other->q.viewer == j->q.viewer;
+	}
+	return !workers_are_busy(j->all->workers) && users < MAX_WORKERS_PER_USER;
+}
+
+/* Not of the user who was served last, if another one waits. */
+static struct job *next_in_turn(const struct jobs *all)
+{
+	struct job *j, *first = NULL;
+
+	TAILQ_FOREACH(j, &all->list, link)
+	{
+		if (!is_ready(j))
+			continue;
+		if (j->q.viewer != all->last_viewer)
+			return j;
+		first = first ? first : j;
+	}
+	return first;
+}
+
+static bool is_anybody_queued(const struct jobs *all)
+{
+	const struct job *j;
+
+	TAILQ_FOREACH(j, &all->list, link)
+	{
+		if (j->state == JOB_QUEUED)
+			return true;
+	}
+	return false;
+}
+
+/* Take the snapshot it waits for, and go on. */
+static void serve(struct job *j)
+{
+	struct buffer *to = wants_first(j) ? &j->before : &j->now;
+	int r = collector_encode(j->all->collector, j->q.session, j->q.pid, &to->at, &to->len);
+
+	if (r) {
+		finish(j, r == -ESRCH ? JOB_ENDED : JOB_FAILED, (struct bytes){ 0 });
+	} else if (to == &j->before) {
+		j->state = JOB_WAITING;
+		loop_timer_set(j->timer, j->q.seconds * 1000);
+	} else {
+		work(j);
+	}
+}
+
+static void on_turn(void *arg)
+{
+	struct jobs *all = arg;
+	struct job *j = next_in_turn(all);
+	uint64_t now = clock_read_ns(CLOCK_MONOTONIC), began;
+
+	if (!j) {
+		if (is_anybody_queued(all))
+			loop_timer_set(all->turn, RETRY_MS); /* a killed worker may take its time */
+		return;
+	}
+	if (now >= all->next_turn_ns) {
+		all->last_viewer = j->q.viewer;
+		began = clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
+		serve(j);
+		all->next_turn_ns = now + PAUSE_FACTOR * (clock_read_ns(CLOCK_THREAD_CPUTIME_ID) - began);
+	}
+	if (is_anybody_queued(all))
+		loop_timer_set(all->turn,
+			       now < all->next_turn_ns ? (int64_t)((all->next_turn_ns - now) / 1000000) + 1 : 0);
+}
+
+/* The seconds are over; or it waited too long for its turn. */
+static void on_timer(void *arg)
+{
+	struct job *j = arg;
+
+	if (j->state == JOB_WAITING) {
+		j->state = JOB_QUEUED;
+		loop_timer_set(j->timer, QUEUE_MS);
+		loop_timer_set(j->all->turn, 0);
+	} else {
+		finish(j, JOB_BUSY, (struct bytes){ 0 });
+	}
+}
+
+/* --- their life ---------------------------------------------------------------------------------------------- */
+
+static bool is_crowded(const struct jobs *all, const struct job_request *q)
+{
+	const struct job *j;
+	unsigned n = 0, users = 0, differences = 0;
+
+	TAILQ_FOREACH(j, &all->list, link)
+	{
+		n++;
+		users += j->q.viewer == q->viewer;
+		differences += j->q.viewer == q->viewer && j->q.seconds;
+	}
+	return n >= MAX_JOBS || users >= MAX_JOBS_PER_USER ||
+	       (q->seconds && differences >= MAX_DIFFERENCES_PER_USER);
+}
+
+int job_start(struct jobs *all, const struct job_request *q,
+	      void (*done)(void *arg, enum job_end how, struct bytes answer), void *arg, struct job **ret)
+{
+	struct job *j;
+
+	if (is_crowded(all, q))
+		return -EBUSY;
+	j = calloc(1, sizeof(*j));
+	if (!j)
+		return -ENOMEM;
+	*j = (struct job){ .all = all, .q = *q, .done = done, .arg = arg };
+	j->timer = loop_timer_new(all->loop, on_timer, j);
+	if (!j->timer) {
+		free(j);
+		return -ENOMEM;
+	}
+	TAILQ_INSERT_TAIL(&all->list, j, link);
+	loop_timer_set(j->timer, QUEUE_MS);
+	loop_timer_set(all->turn, 0);
+	*ret = j;
+	return 0;
+}
+
+void job_cancel(struct job *j)
+{
+	if (!j)
+		return;
+	loop_timer_set(j->all->turn, 0);
+	job_free(j);
+}
+
+struct jobs *jobs_new(struct loop *loop, struct collector *c)
+{
+	struct jobs *all = calloc(1, sizeof(*all));
+
+	if (!all)
+		return NULL;
+	*all = (struct jobs){ .loop = loop, .collector = c };
+	TAILQ_INIT(&all->list);
+	all->workers = workers_new(loop, MAX_WORKERS);
+	all->turn = loop_timer_new(loop, on_turn, all);
+	if (!all->workers || !all->turn) {
+		jobs_free(all);
+		return NULL;
+	}
+	return all;
+}
+
+void jobs_free(struct jobs *all)
+{
+	if (!all)
+		return;
+	while (!TAILQ_EMPTY(&all->list))
+		job_free(TAILQ_FIRST(&all->list));
+	workers_free(all->workers);
+	loop_timer_free(all->turn);
+	free(all);
+}

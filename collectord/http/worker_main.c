@@ -1,0 +1,69 @@
+/* collectord/http/worker_main.c - the worker process: limits, another user, the sandbox, then its one task.
+ *
+ * Descriptor 3 holds the task, 4 takes the answer; nothing else is open.  Exit status 0: the answer is complete.
+ * Whatever fails ends it with another status: the collector knows what to do then.  It says nothing to anybody. */
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "collectord/http/worker.h"
+#include "collectord/http/worker_impl.h"
+#include "collectord/http/worker_sandbox.h"
+
+/* The task and its parts, where the memfd is mapped. */
+static int read_task(struct task *ret, struct task_parts *ret_parts)
+{
+	struct stat st;
+	const char *at;
+	size_t left;
+
+	if (fstat(WORKER_TASK_FD, &st) || st.st_size < (off_t)sizeof(*ret))
+		return -EINVAL;
+	left = (size_t)st.st_size;
+	at = mmap(NULL, left, PROT_READ, MAP_PRIVATE, WORKER_TASK_FD, 0);
+	if (at == MAP_FAILED)
+		return -errno;
+	memcpy(ret, at, sizeof(*ret));
+	if (ret->magic != TASK_MAGIC)
+		return -EINVAL;
+	at += sizeof(*ret);
+	left -= sizeof(*ret);
+	for (int i = 0; i < TASK_PARTS; i++) {
+		if (ret->len[i] > left)
+			return -EINVAL;
+		ret_parts->at[i] = at;
+		at += ret->len[i];
+		left -= ret->len[i];
+	}
+	return 0;
+}
+
+static int work(void)
+{
+	FILE *out = fdopen(WORKER_ANSWER_FD, "w");
+	struct task_parts parts;
+	struct task t;
+	int r = out ? sandbox_limit() : -errno;
+
+	if (!r)
+		r = read_task(&t, &parts);
+	if (!r && sandbox_become(t.uid, t.pid))
+		t.flags &= ~TASK_NAMES; /* as who we are we must not open what that user names */
+	if (!r)
+		r = sandbox_close();
+	if (!r)
+		r = task_perform(&t, &parts, out, NULL);
+	return r ? r : fclose(out);
+}
+
+void worker_main_if_asked(int argc, char **argv)
+{
+	if (argc != 1 || strcmp(argv[0], WORKER_NAME))
+		return;
+	close_range(WORKER_ANSWER_FD + 1, ~0u, 0);
+	_exit(work() ? EXIT_FAILURE : EXIT_SUCCESS);
+}
