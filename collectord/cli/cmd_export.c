@@ -11,12 +11,14 @@
 #include "collectord/cli/output.h"
 #include "collectord/cli/say.h"
 #include "collectord/cli/source.h"
+#include "collectord/live/procmem.h"
 #include "collectord/profile/encode.h"
 #include "collectord/profile/encode_frame.h"
 #include "collectord/profile/json.h"
 #include "collectord/profile/pprof.h"
 #include "collectord/profile/pprof_limit.h"
 #include "collectord/profile/report.h"
+#include "collectord/profile/snapshot.h"
 
 enum export_format {
 	EXPORT_PPROF,
@@ -65,9 +67,18 @@ static int encode_folded(const struct profile *p, FILE *out, struct fault *f)
 	return r ? r : report_print(p, &o, out, f);
 }
 
-static int encode_gotext(const struct profile *p, FILE *out, struct fault *f)
+/* The process's memory, if it runs and is the one the profile is of. */
+static int encode_gotext(const struct profile *p, bool is_live, FILE *out, struct fault *f)
 {
-	return gotext_encode(p, NULL, out, f);
+	struct procmem memory;
+	struct memstats m;
+
+	is_live = is_live && p->origin;
+	memstats_of(p, &m);
+	if (is_live)
+		procmem_read(p->origin->pid, &memory);
+	procmem_fill(is_live ? &memory : NULL, p, &m);
+	return gotext_encode(p, &m, out, f);
 }
 
 static const struct {
@@ -80,7 +91,7 @@ static const struct {
 	[EXPORT_SPEEDSCOPE] = { "--speedscope", speedscope_encode },
 	[EXPORT_DHAT] = { "--dhat", dhat_encode },
 	[EXPORT_CSV] = { "--csv", csv_encode },
-	[EXPORT_GOTEXT] = { "--gotext", encode_gotext },
+	[EXPORT_GOTEXT] = { "--gotext", NULL }, /* encode_gotext() */
 	[EXPORT_HEAPTEXT] = { "--heapv2", heaptext_encode },
 };
 
@@ -143,10 +154,16 @@ struct encoded {
 	size_t len;
 };
 
-static int encode(int format, const struct profile *p, const char *file, struct encoded *ret, struct fault *f)
+static int encode_to(int format, const struct profile *p, bool is_live, FILE *out, struct fault *f)
+{
+	return format == EXPORT_GOTEXT ? encode_gotext(p, is_live, out, f) : formats[format].encode(p, out, f);
+}
+
+static int encode(int format, const struct profile *p, bool is_live, const char *file, struct encoded *ret,
+		  struct fault *f)
 {
 	FILE *out = open_memstream(&ret->buf, &ret->len);
-	int r = out ? formats[format].encode(p, out, f) : -ENOMEM;
+	int r = out ? encode_to(format, p, is_live, out, f) : -ENOMEM;
 
 	if (out && fclose(out))
 		r = -ENOMEM;
@@ -155,14 +172,14 @@ static int encode(int format, const struct profile *p, const char *file, struct 
 	return r;
 }
 
-static int export_all(const struct export_options *o, const struct profile *p, struct fault *f)
+static int export_all(const struct export_options *o, const struct profile *p, bool is_live, struct fault *f)
 {
 	struct encoded all[EXPORT_FORMATS] = { 0 };
 	int r = 0;
 
 	for (int i = 0; i < EXPORT_FORMATS && !r; i++)
 		if (o->file[i])
-			r = encode(i, p, o->file[i], &all[i], f);
+			r = encode(i, p, is_live, o->file[i], &all[i], f);
 	for (int i = 0; i < EXPORT_FORMATS && !r; i++)
 		if (o->file[i])
 			r = output_write(o->file[i], all[i].buf, all[i].len, f);
@@ -206,7 +223,7 @@ static int export_run(const struct command *c, int argc, char **argv)
 	if (o.limit)
 		r = apply_limit(&p, &f);
 	if (!r)
-		r = export_all(&o, p, &f);
+		r = export_all(&o, p, peak.is_live, &f);
 	r = r ? say_fault(&f, EXIT_FAULT) : EXIT_OK;
 	profile_free(p);
 	return r;

@@ -16,6 +16,7 @@ int source_resolve(const char *source, char **ret_path, struct fault *f);
 /* What a profile does not say of its snapshot. */
 struct source_peak {
 	bool is_snapshot; /* nothing is known of other files */
+	bool is_live;     /* of a running program, made for us */
 	double bytes;
 	uint64_t elapsed_ns; /* since the start */
 };

@@ -7,10 +7,22 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "collectord/cli/traced.h"
 #include "collectord/profile/snapshot.h"
+
+#define FD_PATH "/proc/self/fd/"
+
+static int live_fd = -1; /* of the last one */
+
+bool source_was_live(const char *path)
+{
+	const size_t n = sizeof(FD_PATH) - 1;
+
+	return live_fd >= 0 && !strncmp(path, FD_PATH, n) && atoi(path + n) == live_fd;
+}
 
 bool source_may_be_live(const char *source)
 {
@@ -47,10 +59,12 @@ int source_live(const char *source, char **ret_path, struct fault *f)
 	r = ask(t.socket, &q, ASK_MS, &a, f);
 	if (!r && !is_sealed(a.fd))
 		r = fault_set(f, -EPROTO, "%s: the collector's answer makes no sense", t.socket);
-	if (!r && asprintf(ret_path, "/proc/self/fd/%d", a.fd) < 0)
+	if (!r && asprintf(ret_path, FD_PATH "%d", a.fd) < 0)
 		r = fault_set(f, -ENOMEM, "out of memory");
-	if (!r)
+	if (!r) {
+		live_fd = a.fd;
 		a.fd = -1; /* stays open */
+	}
 	answer_done(&a);
 	return r;
 }

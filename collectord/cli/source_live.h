@@ -11,3 +11,6 @@ bool source_may_be_live(const char *source);
 /* Path of a snapshot of the recorded program with that pid or name, malloc'ed.  It leads to memory that lasts as
  * long as this process: nothing is left on disk.  0, or -errno with a fault. */
 int source_live(const char *source, char **ret_path, struct fault *f);
+
+/* Is `path` one that source_live() gave? */
+bool source_was_live(const char *path);

@@ -22,6 +22,17 @@ static double error_of(double variance)
 	return variance > 0 && isfinite(variance) ? profile_error_95(variance) : 0;
 }
 
+/* Every allocation was recorded, since the start: none was weighted, and the count agrees; it takes requests of 0
+ * bytes for 1. */
+static bool is_exact(const struct snapshot *s, uint64_t bytes, uint64_t objects)
+{
+	const struct snapshot_audit *a = &s->audit;
+
+	if (s->rate != 1 || s->total.var_alloc_bytes > 0 || a->untracked || a->corrupt)
+		return false;
+	return (!a->counted && !a->uncounted) || bytes + objects >= a->counted;
+}
+
 static void of_totals(const struct snapshot *s, struct memstats *m)
 {
 	const struct snapshot_values *v = &s->total;
@@ -31,7 +42,12 @@ static void of_totals(const struct snapshot *s, struct memstats *m)
 	m->frees = rounded(v->free_count, WEIGHT_COUNT_SHIFT);
 	m->alloc = rounded(v->alloc_bytes - v->free_bytes, WEIGHT_BYTES_SHIFT);
 	m->heap_objects = rounded(v->alloc_count - v->free_count, WEIGHT_COUNT_SHIFT);
-	m->is_exact = s->rate == 1;
+	m->own_space = s->audit.own_space;
+	m->is_exact = is_exact(s, m->total_alloc, m->mallocs);
+	m->is_counted = !m->is_exact && (s->audit.counted || s->audit.uncounted);
+	if (m->is_counted)
+		m->total_alloc = s->audit.counted;
+	m->uncounted = s->audit.uncounted;
 	m->has_errors = true;
 	m->error_alloc = error_of(v->var_inuse_bytes);
 	m->error_total_alloc = error_of(v->var_alloc_bytes);
@@ -48,7 +64,7 @@ static uint64_t sum(const struct profile *p, size_t type)
 
 void memstats_of(const struct profile *p, struct memstats *ret)
 {
-	struct memstats m = { 0 };
+	struct memstats m = { .why_unknown = "only a running process's memory can be read" };
 	struct encode_heap t;
 
 	if (p->origin) {
@@ -100,10 +116,10 @@ static void print_heap(const struct memstats *m, FILE *out)
 }
 
 /* What only a garbage-collected runtime has. */
-static void print_collector(FILE *out)
+static void print_collector(const struct memstats *m, FILE *out)
 {
 	line(out, "GCSys", 0);
-	line(out, "OtherSys", 0);
+	line(out, "OtherSys", m->other_sys);
 	line(out, "NextGC", 0);
 	line(out, "LastGC", 0);
 	ring(out, "PauseNs");
@@ -113,23 +129,48 @@ static void print_collector(FILE *out)
 	fputs("# GCCPUFraction = 0\n# DebugGC = false\n", out);
 }
 
-static void print_own(const struct memstats *m, FILE *out)
+static void print_kinds(const struct memstats *m, FILE *out)
 {
-	if (m->is_exact)
+	if (m->is_exact) {
 		fputs("# heaptap: Alloc, TotalAlloc, Mallocs, Frees, HeapObjects are exact counts\n", out);
-	else if (m->has_errors)
-		fprintf(out,
-			"# heaptap: Alloc (+- %.0f), TotalAlloc (+- %.0f), Mallocs, Frees, HeapObjects are "
-			"estimates "
-			"(95 %% intervals)\n",
-			m->error_alloc, m->error_total_alloc);
-	else
+		return;
+	}
+	if (!m->has_errors) {
 		fputs("# heaptap: Alloc, TotalAlloc, Mallocs, Frees, HeapObjects are sums of the records\n", out);
+		return;
+	}
+	fprintf(out, "# heaptap: Alloc (+- %.0f), ", m->error_alloc);
+	if (!m->is_counted)
+		fprintf(out, "TotalAlloc (+- %.0f), ", m->error_total_alloc);
+	fputs("Mallocs, Frees, HeapObjects are estimates (95 % intervals)\n", out);
+	if (m->is_counted && m->uncounted)
+		fprintf(out,
+			"# heaptap: TotalAlloc is a count; running threads may have allocated %" PRIu64
+			" bytes more\n",
+			m->uncounted);
+	else if (m->is_counted)
+		fputs("# heaptap: TotalAlloc is an exact count\n", out);
+}
+
+static void print_memory(const struct memstats *m, FILE *out)
+{
+	if (m->why_unknown) {
+		fprintf(out,
+			"# heaptap: Sys, HeapSys, HeapIdle, HeapReleased, Stack, OtherSys, MaxRSS are not known: "
+			"%s\n",
+			m->why_unknown);
+		return;
+	}
+	if (m->has_resident)
+		fprintf(out,
+			"# heaptap: resident memory: %" PRIu64 " bytes of the process alone, %" PRIu64
+			" with its share of what others have, too\n",
+			m->private_resident, m->proportional);
 	if (m->anonymous)
 		fprintf(out,
 			"# heaptap: objects in use explain %" PRIu64 " of %" PRIu64
-			" bytes of anonymous memory (%.1f %%)\n",
-			m->alloc, m->anonymous, 100.0 * (double)m->alloc / (double)m->anonymous);
+			" bytes of anonymous memory (%.1f %%), %" PRIu64 " of them swapped\n",
+			m->alloc, m->anonymous, 100.0 * (double)m->alloc / (double)m->anonymous, m->swapped);
 }
 
 void memstats_print(const struct memstats *m, FILE *out)
@@ -140,7 +181,8 @@ void memstats_print(const struct memstats *m, FILE *out)
 	pair(out, "MSpan", 0, 0);
 	pair(out, "MCache", 0, 0);
 	line(out, "BuckHashSys", 0);
-	print_collector(out);
+	print_collector(m, out);
 	line(out, "MaxRSS", m->max_rss);
-	print_own(m, out);
+	print_kinds(m, out);
+	print_memory(m, out);
 }

@@ -226,6 +226,11 @@ Test(encode, memstats_are_sums_of_the_records_or_what_the_caller_says)
 				    .heap_released = 9,
 				    .max_rss = 12,
 				    .anonymous = 1000,
+				    .swapped = 15,
+				    .other_sys = 13,
+				    .has_resident = true,
+				    .private_resident = 16,
+				    .proportional = 17,
 				    .is_exact = true,
 				    .stack_inuse = 10,
 				    .stack_sys = 11 };
@@ -248,5 +253,33 @@ Test(encode, memstats_are_sums_of_the_records_or_what_the_caller_says)
 	cr_assert_eq(stat_of("MaxRSS"), 12);
 	cr_assert_not_null(strstr(text, "\n# Stack = 10 / 11\n"));
 	cr_assert_not_null(strstr(text, " are exact counts\n"));
-	cr_assert_not_null(strstr(text, " explain 1 of 1000 bytes of anonymous memory (0.1 %)\n"));
+	cr_assert_eq(stat_of("OtherSys"), 13);
+	cr_assert_not_null(
+		strstr(text, " explain 1 of 1000 bytes of anonymous memory (0.1 %), 15 of them swapped\n"));
+	cr_assert_not_null(strstr(text, " 16 bytes of the process alone, 17 with its share"));
+}
+
+Test(encode, memstats_say_what_kind_of_number_each_is)
+{
+	struct memstats m = { .is_counted = true,
+			      .uncounted = 1048576,
+			      .has_errors = true,
+			      .error_alloc = 12,
+			      .error_total_alloc = 34,
+			      .why_unknown = "there is a reason" };
+
+	stats = &m;
+	encoded(go_text);
+	cr_assert_not_null(strstr(text, "\n# heaptap: Alloc (+- 12), Mallocs, Frees, HeapObjects are estimates"));
+	cr_assert_not_null(strstr(text,
+				  "\n# heaptap: TotalAlloc is a count; running threads may have allocated 1048576 "
+				  "bytes more\n"));
+	cr_assert_not_null(strstr(text, " MaxRSS are not known: there is a reason\n"));
+	cr_assert_null(strstr(text, "anonymous"));
+	m.uncounted = 0;
+	encoded(go_text);
+	cr_assert_not_null(strstr(text, "\n# heaptap: TotalAlloc is an exact count\n"));
+	m.is_counted = false;
+	encoded(go_text);
+	cr_assert_not_null(strstr(text, " TotalAlloc (+- 34), Mallocs,"));
 }
