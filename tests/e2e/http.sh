@@ -1,0 +1,171 @@
+#!/bin/bash
+# tests/e2e/http.sh - profiles of running programs over HTTP, fetched by the tools that people fetch them with.
+. "$(dirname "$0")/../lib.sh"
+need go curl redis-server redis-benchmark
+
+# --- a loaded server that stands still -----------------------------------------------------------------------------
+
+redis_cli() {
+	redis-cli -s "$top/redis.sock" "$@"
+}
+
+benchmark() {
+	redis-benchmark -s "$top/redis.sock" -c 4 -n 5000 -r 1000 -d 200 -t set,lpush -q >/dev/null
+}
+
+# Its URL in $top/url, its pid in $top/pid.  Stopped: what it holds is the same each time it is asked.
+setup() {
+	"$heaptap" run --http=127.0.0.1:0 -i 0 -r 1K -o "$top/run" -- redis-server --port 0 \
+		--unixsocket "$top/redis.sock" --save '' --dir "$top" >"$top/stdout" 2>"$top/stderr" 7>&- &
+	echo $! >"$top/launcher"
+	wait_for 60 redis_cli ping
+	benchmark
+	sed -nE 's,.*go tool pprof (http://127\.0\.0\.1:[0-9]+)/debug/pprof/heap$,\1,p' "$top/stderr" >"$top/url"
+	[ -s "$top/url" ]
+	redis_cli info server | sed -nE 's/^process_id:([0-9]+).*/\1/p' >"$top/pid"
+	kill -STOP "$(<"$top/pid")"
+}
+
+end_server() {
+	kill -CONT "$(<"$top/pid")"
+	kill -TERM "$(<"$top/pid")"
+	timeout 60 tail --pid="$(<"$top/launcher")" -f /dev/null
+}
+trap 'end_server 2>/dev/null; rm -rf "$top"' EXIT
+
+# Without what the moment of asking decides, and what only a served profile says: that all its mappings have names.
+timeless() {
+	sed -E -e '/^Time: /d' -e 's/^Duration: .*, Total/Total/' -e '/^Duration: [0-9.]+$/d' -e 's/ (\[[A-Z]{2}\])*$//'
+}
+
+# `go tool pprof ARG... URL` prints what `heaptap top ARG... PID` prints.
+agrees() { # HEAPTAP-COMMAND PPROF-FLAG FLAG...
+	local command=$1 report=$2
+	shift 2
+	pprof "$report" "$@" "$(<"$top/url")/debug/pprof/heap" 2>err | timeless >expected
+	"$heaptap" "$command" "$@" "$(<"$top/pid")" | timeless >actual
+	[ "$(lines expected)" -gt 8 ]
+	same_files actual expected
+}
+
+test_go_tool_pprof_prints_what_heaptap_prints() {
+	agrees top -top -inuse_space
+	agrees top -top -alloc_space
+	agrees top -top -cum
+	agrees raw -raw
+}
+
+test_go_tool_pprof_asks_once_and_opens_no_local_file() {
+	need strace
+	local exe
+	exe=$(readlink "/proc/$(<"$top/pid")/exe")
+	HOME=$PWD PPROF_TMPDIR=$PWD strace -f -qq -s 80 -e trace=write,open,openat -o trace \
+		go tool pprof -top "$(<"$top/url")/debug/pprof/heap" >out 2>err
+	has out processMultibulkBuffer
+	grep -E 'write\([0-9]+, "(GET|POST|HEAD) ' trace >requests
+	is "$(lines requests)" 1 "requests ($(<requests))"
+	has_not trace "\"$exe\""
+	has_not err 'symbolization failed|Main binary'
+}
+
+test_svg() {
+	need dot
+	pprof -svg "$(<"$top/url")/debug/pprof/heap" >svg 2>err
+	has svg '^<svg'
+	has svg processMultibulkBuffer
+}
+
+test_interactive() {
+	need dot
+	printf '#!/bin/sh\ncp "$1" "%s/shown.svg"\n' "$PWD" >browser
+	chmod +x browser
+	printf 'top10\ntop20 -cum\nweb\nquit\n' | BROWSER=$PWD/browser TMPDIR=$PWD pprof "$(<"$top/url")/debug/pprof/heap" >out 2>err
+	is "$(grep -c 'flat  flat%' out)" 2 "tables"
+	wait_for 60 grep -q '</svg>' shown.svg
+}
+
+test_base_of_itself_leaves_nothing() {
+	local url
+	url=$(<"$top/url")/debug/pprof/heap
+	pprof -top -base "$url" "$url" >out 2>err
+	has out '(^|, )Total samples = 0 ?$|^Showing nodes accounting for 0, 0% of 0 total'
+}
+
+test_allocs_shows_what_was_allocated_first() {
+	pprof -top "$(<"$top/url")/debug/pprof/allocs" >out 2>err
+	has out '^Type: alloc_space$'
+	pprof -top -alloc_space "$(<"$top/url")/debug/pprof/heap" 2>err >heap
+	is "$(tail -n +4 out | timeless)" "$(tail -n +4 heap | timeless)"
+}
+
+test_peak_is_that_of_heaptap() {
+	pprof -top "$(<"$top/url")/debug/pprof/peak" 2>err | timeless >expected
+	"$heaptap" top -peak "$(<"$top/pid")" 2>err | timeless >actual
+	same_files actual expected
+}
+
+test_text_says_the_same() {
+	local sum
+	curl -sS -D headers -o text "$(<"$top/url")/debug/pprof/heap?debug=1"
+	has headers '^Content-Type: text/plain; charset=utf-8'
+	has_not headers '^Content-Disposition'
+	has text '^# runtime.MemStats$'
+	has text '^#	0x[0-9a-f]+	processMultibulkBuffer\+0x[0-9a-f]+'
+	sum=$(sed -nE '1s/^heap profile: [0-9]+: ([0-9]+) \[.*/\1/p' text)
+	curl -sS -o heap.pb.gz "$(<"$top/url")/debug/pprof/heap?debug=0&gc=1"
+	is "$(pprof -top -unit=B heap.pb.gz 2>/dev/null | sed -nE 's/.* of ([0-9]+)B total.*/\1/p')" "$sum"
+}
+
+test_perl_tools() {
+	need google-pprof jeprof
+	export HOME=$PWD
+	google-pprof --text "$(<"$top/url")/pprof/heap" >google 2>err
+	has google ' processMultibulkBuffer$'
+	jeprof --text "$(<"$top/url")/pprof/heap" >je 2>err
+	has je ' processMultibulkBuffer$'
+}
+
+test_symbol_answers_get_and_post() {
+	local url address
+	url=$(<"$top/url")/debug/pprof/symbol
+	address=$(curl -sS "$(<"$top/url")/debug/pprof/heap?debug=1" | sed -nE 's/^#	(0x[0-9a-f]+)	processMultibulkBuffer\+.*/\1/p' | head -n 1)
+	is "$(curl -sS "$url")" 'num_symbols: 1'
+	is "$(curl -sS "$url?$address")" "num_symbols: 1
+$address processMultibulkBuffer"
+	is "$(curl -sS -d "0x1+$address+rubbish+$address" "$url")" "num_symbols: 1
+$address processMultibulkBuffer
+$address processMultibulkBuffer"
+}
+
+test_cmdline_is_that_of_the_process() {
+	curl -sS "$(<"$top/url")/debug/pprof/cmdline" >out
+	is "$(tr '\0' '|' <out)" "$(tr '\0' '|' <"/proc/$(<"$top/pid")/cmdline" | sed -E 's/\|+$//')"
+}
+
+test_index_lists_the_profiles_with_their_counts() {
+	curl -sS -D headers "$(<"$top/url")/debug/pprof/" >out
+	has headers "^Content-Security-Policy: default-src 'none'"
+	has out "<td>[1-9][0-9]*</td><td><a href='/pid/$(<"$top/pid")/debug/pprof/heap\?debug=1'>heap</a>"
+	python3 - out <<-'END'
+		import sys, xml.dom.minidom
+		xml.dom.minidom.parseString(open(sys.argv[1]).read().replace("<!DOCTYPE html>", "").replace("<meta charset='utf-8'>", ""))
+	END
+}
+
+# The last: it lets the server run.
+test_zz_difference_is_what_happened_meanwhile() {
+	local fetched
+	kill -CONT "$(<"$top/pid")"
+	pprof -seconds 2 -top -alloc_space -unit=B "$(<"$top/url")/debug/pprof/heap" >out 2>err &
+	fetched=$!
+	while kill -0 $fetched 2>/dev/null; do benchmark; done
+	wait $fetched
+	has out processMultibulkBuffer
+	[ "$(sed -nE 's/.* of ([0-9]+)B total.*/\1/p' out)" -gt 0 ]
+	has out '^Duration: [1-9]'
+	kill -STOP "$(<"$top/pid")"
+	pprof -seconds 1 -top "$(<"$top/url")/debug/pprof/heap" >still 2>err
+	has still 'of 0 total|Total samples = 0'
+}
+
+run_tests
