@@ -31,7 +31,7 @@ start_program() { # NAME MB [UID]
 	program=$!
 	exec {pipe}>"in.$name" # open until the end
 	echo 0 >&"$pipe"
-	wait_for 60 grep -q done "out.$name" # it keeps what it keeps
+	wait_for 60 grep -qx 'done' "out.$name" # it keeps what it keeps
 }
 
 as() { # UID COMMAND...
@@ -205,7 +205,7 @@ test_run_serves_its_own_user_without_a_token() {
 	"$heaptap" run --http=127.0.0.1:0 --http-token "$PWD/token" -i 0 -r 1 -- "$victims/steady" 3 <in >out 2>err &
 	exec {pipe}>in
 	echo 0 >&"$pipe"
-	wait_for 60 grep -q done out
+	wait_for 60 grep -qx 'done' out
 	url=$(sed -nE 's/.*go tool pprof (.*)/\1/p' err)
 	pprof -top -unit=B "$url" >report 2>pprof.err
 	has report 'of 3145728B total'
