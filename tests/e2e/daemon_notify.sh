@@ -6,7 +6,7 @@ daemon=$HEAPTAP_BUILD/heaptap-collectord
 manager=$HEAPTAP_SOURCE/tests/tools/manager.py
 
 start_service() { # OPTIONS-OF-MANAGER...; its pid in $pid, notifications in ./notes
-	"$manager" "$@" "$PWD/sock" "$PWD/notes" "$daemon" --state "$PWD/state" --rate 1 --interval 0 2>log &
+	"$manager" "$@" "$top/sock" "$PWD/notes" "$daemon" --state "$PWD/state" --rate 1 --interval 0 2>log &
 	pid=$!
 }
 
@@ -28,7 +28,7 @@ test_says_when_it_is_ready_and_when_it_stops() {
 test_says_how_many_programs_are_recorded() {
 	start_service
 	wait_for 60 grep -qx READY=1 notes
-	HEAPTAP_WAIT_MS=10000 HEAPTAP_SOCKET=$PWD/sock LD_PRELOAD=$shim python3 -c 'import sys; sys.stdin.read()' < <(wait_for 60 grep -qx 'STATUS=1 program is recorded' notes)
+	HEAPTAP_WAIT_MS=10000 HEAPTAP_SOCKET=$top/sock LD_PRELOAD=$shim python3 -c 'import sys; sys.stdin.read()' < <(wait_for 60 grep -qx 'STATUS=1 program is recorded' notes)
 	wait_for 60 grep -qx 'STATUS=0 programs are recorded' notes
 	stop_service
 	is "$status" 0
