@@ -100,9 +100,9 @@ static void work(struct job *j)
 			 [TASK_SNAPSHOT] = j->now.len,
 			 [TASK_ADDRESSES] = j->q.n_addresses },
 	};
-	const struct task_parts parts = {
-		{ [TASK_BEFORE] = j->before.at, [TASK_SNAPSHOT] = j->now.at, [TASK_ADDRESSES] = j->q.addresses }
-	};
+	const struct task_parts parts = { .at = { [TASK_BEFORE] = j->before.at,
+						  [TASK_SNAPSHOT] = j->now.at,
+						  [TASK_ADDRESSES] = j->q.addresses } };
 
 	j->state = JOB_WORKING;
 	loop_timer_set(j->timer, -1);

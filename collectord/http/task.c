@@ -102,7 +102,17 @@ static int put_pprof(const struct profile *p, FILE *out)
 	return r;
 }
 
-static int put_profile(const struct task *t, struct profile *p, FILE *out, struct fault *f)
+static int put_gotext(const struct profile *p, const struct procmem *memory, FILE *out, struct fault *f)
+{
+	struct memstats m;
+
+	memstats_of(p, &m);
+	procmem_fill(memory, p, &m);
+	return gotext_encode(p, &m, out, f);
+}
+
+static int put_profile(const struct task *t, const struct procmem *memory, struct profile *p, FILE *out,
+		       struct fault *f)
 {
 	switch ((enum task_kind)t->kind) {
 	case TASK_PPROF:
@@ -111,7 +121,7 @@ static int put_profile(const struct task *t, struct profile *p, FILE *out, struc
 			p->default_sample_type = p->sample_types[PROFILE_ALLOC_SPACE].type;
 		return put_pprof(p, out);
 	case TASK_GOTEXT:
-		return gotext_encode(p, NULL, out, f);
+		return put_gotext(p, memory, out, f);
 	case TASK_HEAPTEXT:
 		return heaptext_encode(p, out, f);
 	default:
@@ -129,7 +139,7 @@ static int make_profile(const struct task *t, const struct task_parts *parts, FI
 	if (!r && t->flags & TASK_LIMIT)
 		r = limit(&p, f);
 	if (!r)
-		r = put_profile(t, p, out, f);
+		r = put_profile(t, parts->memory, p, out, f);
 	profile_free(p);
 	return r;
 }

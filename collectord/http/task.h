@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "collectord/live/procmem.h"
 #include "collectord/profile/fault.h"
 
 #define TASK_MAGIC 0x314b534154505448ull /* "HTPTASK1" */
@@ -42,6 +43,8 @@ struct task {
 
 struct task_parts {
 	const void *at[TASK_PARTS];
+	const struct procmem
+		*memory; /* of the process, for TASK_GOTEXT; read before the worker gave up its rights */
 };
 
 /* Do it: write the answer's bytes into `out`.  0 or -errno, with a fault when there is something to say. */

@@ -45,12 +45,17 @@ static int read_task(struct task *ret, struct task_parts *ret_parts)
 static int work(void)
 {
 	FILE *out = fdopen(WORKER_ANSWER_FD, "w");
-	struct task_parts parts;
+	struct task_parts parts = { .memory = NULL };
+	struct procmem memory;
 	struct task t;
 	int r = out ? sandbox_limit() : -errno;
 
 	if (!r)
 		r = read_task(&t, &parts);
+	if (!r && t.kind == TASK_GOTEXT) {
+		procmem_read(t.pid, &memory);
+		parts.memory = &memory;
+	}
 	if (!r && sandbox_become(t.uid, t.pid))
 		t.flags &= ~TASK_NAMES; /* as who we are we must not open what that user names */
 	if (!r)
