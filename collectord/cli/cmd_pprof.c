@@ -21,7 +21,6 @@ struct pprof_request {
 	const char *http, *add_comment;
 	bool no_browser;
 	const char *program, *buildid, *unused;
-	int64_t unused_number;
 };
 
 #define AT(field) offsetof(struct pprof_request, field)
@@ -66,8 +65,6 @@ static const struct option_desc options[] = {
 	{ "no_browser", 0, OPTION_FLAG, AT(no_browser), NULL, 0, 0, NULL },
 	{ "buildid", 0, OPTION_WORDS, AT(buildid), "ID", 0, 0, NULL },
 	{ "tools", 0, OPTION_WORDS, AT(unused), "PATH", 0, 0, NULL },
-	{ "seconds", 0, OPTION_NUMBER, AT(unused_number), "N", INT64_MIN, INT64_MAX, NULL },
-	{ "timeout", 0, OPTION_NUMBER, AT(unused_number), "N", INT64_MIN, INT64_MAX, NULL },
 };
 
 static int choose_command(const struct pprof_request *q, const struct shell_command **ret, const char **ret_regex,

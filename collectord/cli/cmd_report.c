@@ -160,7 +160,8 @@ static int report_run(const struct command *c, int argc, char **argv)
 
 #define SOURCE_NOTES                                                                                           \
 	"SOURCE is a snapshot (*.heaptap), a directory of them (the newest; DIR@3 is number 3, DIR@peak the\n" \
-	"moment when most was in use, DIR@final the last one of a program that ended), or a pprof profile.\n"  \
+	"moment when most was in use, DIR@final the last one of a program that ended), or a pprof profile,\n"  \
+	"or the URL of one: http://HOST:PORT/debug/pprof/heap, HOST:PORT, unix:///PATH/OF/SOCKET:/URL/PATH.\n" \
 	"Several are added up.  flat: by the function itself; cum: by it and what it calls.  kB, MB, GB are\n" \
 	"powers of 1024.  Expressions are RE2's, as in pprof.\n\nexamples:\n"
 

@@ -25,13 +25,16 @@ struct report_request {
 	bool process_callers; /* -by_process */
 };
 
-#define REPORT_REQUEST_DEFAULT                                                                              \
-	{                                                                                                   \
-		.report = REPORT_OPTIONS_DEFAULT, .sources = { .base = "", .diff_base = "" }, .output = "", \
-		.symbolize = "", .by = "",                                                                  \
+#define REPORT_REQUEST_DEFAULT                                                         \
+	{                                                                              \
+		.report = REPORT_OPTIONS_DEFAULT,                                      \
+		.sources = { .base = "",                                               \
+			     .diff_base = "",                                          \
+			     .url = { .tls_cert = "", .tls_key = "", .tls_ca = "" } }, \
+		.output = "", .symbolize = "", .by = "",                               \
 	}
 
-#define REPORT_OPTION_COUNT 57
+#define REPORT_OPTION_COUNT 62
 
 extern const struct option_desc report_option_table[REPORT_OPTION_COUNT];
 

@@ -15,6 +15,7 @@
 #include "collectord/cli/progress.h"
 #include "collectord/cli/say.h"
 #include "collectord/cli/source_live.h"
+#include "collectord/cli/source_url.h"
 #include "collectord/profile/convert.h"
 #include "collectord/profile/snapshot.h"
 #include "collectord/profile/symbolize.h"
@@ -172,14 +173,17 @@ static int resolve_dir(const char *dir, unsigned depth, char **ret, struct fault
 int source_resolve(const char *source, char **ret_path, struct fault *f)
 {
 	struct stat st;
-	int r = stat(source, &st) ? source_resolve_at(source, ret_path, f) : 1;
+	int r;
 
+	if (url_is(source))
+		return url_fetch_one(source, &(struct url_options){ .seconds = 0 }, ret_path, f);
+	r = stat(source, &st) ? source_resolve_at(source, ret_path, f) : 1;
 	if (r <= 0)
 		return r;
 	if (stat(source, &st) && errno == ENOENT && source_may_be_live(source))
 		return source_live(source, ret_path, f);
 	if (stat(source, &st))
-		return fault_set(f, -errno, "%s: %s; name a snapshot (*%s) or a directory of them", source,
+		return fault_set(f, -errno, "%s: %s; name a snapshot (*%s), a directory of them or a URL", source,
 				 strerror(errno), SNAPSHOT_SUFFIX);
 	if (S_ISDIR(st.st_mode))
 		return resolve_dir(source, 0, ret_path, f);

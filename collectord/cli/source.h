@@ -40,5 +40,9 @@ void source_say_unnamed(const struct symbolize_stats *stats);
 /* A profile in one of pprof's formats.  0; 1 if the file is none of them; -errno with a fault. */
 int source_load_pprof(const char *path, struct profile **ret, struct fault *f);
 
+/* Keep a profile that was fetched, as `go tool pprof` does: in $PPROF_TMPDIR, ~/pprof or the temporary directory,
+ * under a name of its own, told on stderr.  That it cannot be kept is told, too, and no failure. */
+void source_save(const struct profile *p);
+
 /* DIR@NUMBER, DIR@peak, DIR@final.  0; 1 if `source` is none of them; -errno with a fault. */
 int source_resolve_at(const char *source, char **ret_path, struct fault *f);

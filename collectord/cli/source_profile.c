@@ -13,13 +13,41 @@
 #include "collectord/profile/merge.h"
 #include "collectord/profile/snapshot.h"
 
-static int load_one(const char *source, bool peak, struct profile **ret, struct source_peak *ret_peak,
+/* What is wrong with what came from a URL is told of the URL. */
+static void name_url(const struct url_fetch *u, struct fault *f)
+{
+	const size_t n = strlen(u->path);
+	struct fault of_path = *f;
+
+	if (!strncmp(of_path.text, u->path, n))
+		fault_set(f, 0, "%s%s", u->url, of_path.text + n);
+}
+
+static int load_url(const struct url_fetch *u, bool peak, struct profile **ret, struct source_peak *ret_peak,
 		    struct fault *f)
 {
-	const char *at = strrchr(source, '@');
-	char *path = NULL;
-	int r = source_resolve(source, &path, f);
+	int r = u->result;
 
+	if (r) {
+		*f = u->why;
+		return r;
+	}
+	r = source_load(u->path, peak, ret, ret_peak, f);
+	if (r)
+		name_url(u, f);
+	return r;
+}
+
+static int load_one(const struct url_fetch *u, bool peak, struct profile **ret, struct source_peak *ret_peak,
+		    struct fault *f)
+{
+	const char *at = strrchr(u->source, '@');
+	char *path = NULL;
+	int r;
+
+	if (u->result || u->path)
+		return load_url(u, peak, ret, ret_peak, f);
+	r = source_resolve(u->source, &path, f);
 	if (!r)
 		r = source_load(path, peak || (at && !strcmp(at, "@peak")), ret, ret_peak, f);
 	free(path);
@@ -40,22 +68,22 @@ static int label_process(struct profile *p, const char *source)
 	return !r && p->origin ? profile_label_all_number(p, SOURCE_PID_LABEL, p->origin->pid) : r;
 }
 
-/* All of a list as one.  What cannot be read is named and left out, as long as something is left. */
-static int load_list(const struct source_list *list, bool by_process, bool peak, struct profile **ret,
-		     struct source_peak *ret_peak, struct fault *f)
+/* All `n_sources` as one.  What cannot be read is named and left out, as long as something is left. */
+static int load_list(const struct url_fetch *sources, size_t n_sources, const struct source_request *q,
+		     struct profile **ret, struct source_peak *ret_peak, struct fault *f)
 {
-	struct profile **all = calloc(list->n + 1, sizeof(*all));
+	struct profile **all = calloc(n_sources + 1, sizeof(*all));
 	struct source_peak one = { 0 };
 	size_t n = 0;
 	int r = all ? 0 : -ENOMEM;
 
-	for (size_t i = 0; all && i < list->n; i++) {
-		r = load_one(list->at[i], peak, &all[n], &one, f);
-		if (!r && by_process && label_process(all[n], list->at[i])) {
+	for (size_t i = 0; all && i < n_sources; i++) {
+		r = load_one(&sources[i], q->peak, &all[n], &one, f);
+		if (!r && q->by_process && label_process(all[n], sources[i].source)) {
 			profile_free(all[n]);
 			r = fault_set(f, -ENOMEM, "out of memory");
 		}
-		if (r && (list->n == 1 || r == -ENOMEM))
+		if (r && (n_sources == 1 || r == -ENOMEM))
 			break;
 		if (r)
 			say("%s", f->text);
@@ -63,11 +91,11 @@ static int load_list(const struct source_list *list, bool by_process, bool peak,
 			*ret_peak = one;
 	}
 	if (n && r != -ENOMEM) {
-		if (n < list->n)
-			say("read %zu of %zu profiles", n, list->n);
+		if (n < n_sources)
+			say("read %zu of %zu profiles", n, n_sources);
 		r = profile_merge(all, n, ret, f);
-	} else if (!n && list->n > 1) {
-		r = fault_set(f, -ENOENT, "none of the %zu sources could be read", list->n);
+	} else if (!n && n_sources > 1) {
+		r = fault_set(f, -ENOENT, "none of the %zu sources could be read", n_sources);
 	}
 	for (size_t i = 0; i < n; i++)
 		profile_free(all[i]);
@@ -80,13 +108,13 @@ static bool is_given(const char *source)
 	return source && *source;
 }
 
-static int subtract(const struct source_request *q, struct profile **p, struct fault *f)
+static int subtract(const struct url_fetch *from, const struct source_request *q, struct profile **p,
+		    struct fault *f)
 {
-	const struct source_list list = { { is_given(q->base) ? q->base : q->diff_base }, 1 };
 	struct profile *base = NULL, *merged = NULL;
 	struct source_peak peak;
 	double *minus = NULL;
-	int r = load_list(&list, q->by_process, q->peak, &base, &peak, f);
+	int r = load_list(from, 1, q, &base, &peak, f);
 
 	if (!r && is_given(q->diff_base))
 		r = profile_label_base(base);
@@ -111,22 +139,43 @@ static int subtract(const struct source_request *q, struct profile **p, struct f
 	return r;
 }
 
+/* The sources, and after them the base; all that is fetched is fetched at once.  True: something was. */
+static bool fetch(const struct source_request *q, struct url_fetch *all, size_t n)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < n; i++) {
+		all[i].source = i < q->sources.n ? q->sources.at[i] : is_given(q->base) ? q->base : q->diff_base;
+		any |= url_is(all[i].source);
+	}
+	if (any)
+		url_fetch_all(all, n, &q->url);
+	return any;
+}
+
 int source_read_all(const struct source_request *q, struct profile **ret, struct source_peak *ret_peak,
 		    struct fault *f)
 {
+	static struct url_fetch all[SOURCES_MAX + 1]; /* too large for the stack */
 	struct profile *p = NULL;
-	bool compares = is_given(q->base) || is_given(q->diff_base);
+	bool compares = is_given(q->base) || is_given(q->diff_base), remote;
 	int r;
 
 	if (is_given(q->base) && is_given(q->diff_base))
 		return fault_set(f, -EINVAL, "-base and -diff_base flags cannot both be specified");
 	if (q->normalize && !compares)
 		return fault_set(f, -EINVAL, "must have base profile to normalize by");
-	r = load_list(&q->sources, q->by_process, q->peak, &p, ret_peak, f);
+	memset(all, 0, sizeof(all));
+	remote = fetch(q, all, q->sources.n + compares);
+	r = load_list(all, q->sources.n, q, &p, ret_peak, f);
 	if (!r && compares)
-		r = subtract(q, &p, f);
+		r = subtract(&all[q->sources.n], q, &p, f);
+	for (size_t i = 0; i < q->sources.n + compares; i++)
+		url_done(&all[i]);
 	if (!r)
 		r = profile_finish_names(p, q->demangle);
+	if (!r && remote)
+		source_save(p);
 	if (r) {
 		profile_free(p);
 		return r == -ENOMEM ? fault_set(f, r, "out of memory") : r;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "collectord/cli/source.h"
+#include "collectord/cli/source_url.h"
 
 #define SOURCES_MAX 256
 #define SOURCE_PROCESS_LABEL "process" /* "server (4711)" */
@@ -19,7 +20,8 @@ struct source_request {
 	bool normalize;               /* the sources' sums are made those of the base */
 	bool peak;                    /* in-use values of the moment when most was in use */
 	bool by_process;              /* samples are labelled with their process */
-	bool demangle;                /* linker names that profiles of other tools were left with */
+	struct url_options url;
+	bool demangle; /* linker names that profiles of other tools were left with */
 };
 
 /* Read, merge and compare as `go tool pprof` does.  *ret_peak is that of the first source.  0 or -errno with a
