@@ -2,8 +2,8 @@
  *
  * A stack's first choice is one cache line of the table's beginning, where the slots of some ten thousand stacks,
  * and all arrays the collector indexes by stack id, stay within the caches; from there it goes anywhere in the
- * table. A probe looks at most at that line and PROBES more slots: past that the table counts as full, which bounds
- * a sample's cost. */
+ * rest of the table.  A probe looks at most at that line and PROBES more slots: past that the table counts as full,
+ * which bounds a sample's cost. */
 #include "common/stacktab.h"
 
 #include "common/testpoint.h"
@@ -85,6 +85,15 @@ static inline enum outcome try_slot(const struct abi_region *r, struct newcomer 
 												   : ELSEWHERE;
 }
 
+/* The i-th slot beyond the first choice.  Not in the table's beginning if there is more: that is the first to be
+ * full, from one end to the other. */
+static inline uint32_t far_slot(uint32_t mask, uint32_t low, uint32_t i)
+{
+	uint32_t begin = mask >= NEAR_SLOTS ? NEAR_SLOTS : 0, at = (low < begin ? low + begin : low) + i;
+
+	return at <= mask ? at : at - mask - 1 + begin;
+}
+
 static uint32_t intern(const struct abi_region *r, struct newcomer *c, uint64_t hash)
 {
 	uint32_t mask = r->geo.stack_slots - 1, low = (uint32_t)hash & mask, at = low & (NEAR_SLOTS - 1);
@@ -98,7 +107,7 @@ static uint32_t intern(const struct abi_region *r, struct newcomer *c, uint64_t 
 		if (i + 1 < LINE)
 			at = (at & ~(LINE - 1)) | ((at + 1) & (LINE - 1));
 		else
-			at = (low + i + 1 - LINE) & mask;
+			at = far_slot(mask, low, i + 1 - LINE);
 	}
 	return 0;
 }

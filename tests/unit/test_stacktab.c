@@ -118,6 +118,25 @@ Test(stacktab, keeps_ten_thousand_stacks_within_its_beginning)
 	test_region_done(&large);
 }
 
+/* Its beginning is full by then, wherever a stack looks there. */
+Test(stacktab, has_room_for_all_while_half_of_it_is_free)
+{
+	struct abi_geometry geo = test_geometry();
+	struct test_region large;
+
+	geo.stack_slots = 1u << 17;
+	geo.stack_words = 1u << 18;
+	test_region_init(&large, &geo);
+	for (uint64_t i = 1; i <= 1u << 16; i++) {
+		uint64_t frames[] = { i * 0x9e3779b97f4a7c15, i };
+		uint32_t id = stack_intern(&large.r, frames, 2, 0, 0, stack_hash(frames, 2, 0, 0));
+
+		cr_assert(id > 0 && id < geo.stack_slots, "stack %u", (unsigned)i);
+		cr_assert_eq(stack_intern(&large.r, frames, 2, 0, 0, stack_hash(frames, 2, 0, 0)), id);
+	}
+	test_region_done(&large);
+}
+
 Test(stacktab, says_full_when_the_arena_is)
 {
 	uint64_t frames[100];
