@@ -14,6 +14,7 @@
 
 #include "collectord/live/loop.h"
 #include "collectord/live/retain.h"
+#include "collectord/live/offload.h"
 #include "collectord/profile/fault.h"
 #include "collectord/profile/snapshot.h"
 
@@ -111,6 +112,11 @@ int collector_encode(struct collector *c, uint64_t session, uint32_t pid, void *
 
 /* Its administrators' group, 0 = none. */
 uint32_t collector_admin_gid(const struct collector *c);
+
+/* The same, by a copy of us if there is much to encode: then 1, and *ret_offload tells `done` (offload.h).  Without
+ * a `done` -EAGAIN in its place. */
+int collector_encode_aside(struct collector *c, uint64_t session, uint32_t pid, offload_done *done, void *arg,
+			   struct offload **ret_offload, void **ret_buf, size_t *ret_len);
 
 /* The directory snapshots go below, wherever it is by now.  0 or -errno. */
 int collector_out_dir(const struct collector *c, char *buf, size_t size);

@@ -60,6 +60,13 @@ int collector_snapshot(struct collector *c, uint64_t session, uint32_t pid, enum
 	return 0;
 }
 
+static int encode(const void *arg, void **ret_buf, size_t *ret_len)
+{
+	const struct process *p = arg;
+
+	return snap_encode(p, p->saver.seq + 1, SNAPSHOT_ASKED, ret_buf, ret_len);
+}
+
 int collector_encode(struct collector *c, uint64_t session, uint32_t pid, void **ret_buf, size_t *ret_len)
 {
 	struct process *p;
@@ -68,7 +75,25 @@ int collector_encode(struct collector *c, uint64_t session, uint32_t pid, void *
 	p = find_process(c, session, pid);
 	if (!p)
 		return -ESRCH;
-	return snap_encode(p, p->saver.seq + 1, SNAPSHOT_ASKED, ret_buf, ret_len);
+	return encode(p, ret_buf, ret_len);
+}
+
+int collector_encode_aside(struct collector *c, uint64_t session, uint32_t pid, offload_done *done, void *arg,
+			   struct offload **ret_offload, void **ret_buf, size_t *ret_len)
+{
+	struct process *p = find_process(c, session, pid);
+
+	if (p && !done && snap_is_large(p))
+		return -EAGAIN;
+	collector_drain_session(c, session);
+	p = find_process(c, session, pid);
+	if (!p)
+		return -ESRCH;
+	if (!snap_is_large(p))
+		return encode(p, ret_buf, ret_len);
+	if (!done)
+		return -EAGAIN;
+	return offload_start(c->env.loop, encode, p, done, arg, ret_offload) ? encode(p, ret_buf, ret_len) : 1;
 }
 
 uint32_t collector_admin_gid(const struct collector *c)

@@ -17,15 +17,20 @@
 
 #define MAX_ASKERS 64u
 #define MAX_ASKERS_PER_USER 16u
-#define READ_MS 5000    /* for the reader to take a whole answer */
-#define AWAIT_MS 60000  /* for snapshots to be on disk */
-#define PAUSE_FACTOR 4u /* times the processor time an answer took, before the next one is begun */
+#define READ_MS 5000     /* for the reader to take a whole answer */
+#define AWAIT_MS 60000   /* for snapshots to be on disk */
+#define TURN_NS 10000000 /* until somebody who has to wait is asked again */
+#define PAUSE_FACTOR 4u  /* times the processor time an answer took, before the next one is begun */
 
 static void asker_free(struct asker *a)
 {
 	TAILQ_REMOVE(&a->control->askers, a, link);
 	loop_timer_free(a->deadline);
 	loop_unwatch(a->watch);
+	if (a->offload) {
+		offload_cancel(a->offload);
+		a->control->n_offloads--;
+	}
 	close(a->sock);
 	if (a->fd >= 0)
 		close(a->fd);
@@ -104,8 +109,7 @@ static int watch(struct asker *a, bool is_full)
 	return a->watch ? 0 : -ENOMEM;
 }
 
-/* Send what the socket takes.  The asker is gone afterwards if that was all, or if it went wrong. */
-static void push(struct asker *a)
+void asker_push(struct asker *a)
 {
 	while (a->sent < a->n_records && send_record(a, a->sent))
 		a->sent++;
@@ -123,7 +127,7 @@ static void on_socket(void *arg, short revents)
 	if (revents & (POLLERR | POLLHUP) || !a->is_full)
 		asker_free(a);
 	else
-		push(a);
+		asker_push(a);
 }
 
 static void on_deadline(void *arg)
@@ -136,7 +140,7 @@ static void on_deadline(void *arg)
 	}
 	asker_end(a, ETIMEDOUT, "%zu of %zu snapshots not written within %d s: is the disk busy?", a->n_open,
 		  a->n_awaited, AWAIT_MS / 1000);
-	push(a);
+	asker_push(a);
 }
 
 /* --- requests ------------------------------------------------------------------------------------------------ */
@@ -204,7 +208,9 @@ static void on_turn(void *arg)
 		began = clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
 		control_answer(a, &a->request);
 		k->next_turn_ns = now + PAUSE_FACTOR * (clock_read_ns(CLOCK_THREAD_CPUTIME_ID) - began);
-		push(a);
+		if (a->is_waiting)
+			k->next_turn_ns += TURN_NS;
+		asker_push(a);
 		a = next_in_turn(k);
 	}
 	if (a)
@@ -228,7 +234,7 @@ void control_ask(struct control *k, struct peer *peer, const struct control_requ
 	else
 		a->is_waiting = true;
 	a->request = *msg;
-	push(a);
+	asker_push(a);
 	on_turn(k);
 }
 
@@ -274,6 +280,6 @@ void control_note(struct control *k, enum session_change what, const struct sess
 		if (!a->n_open)
 			continue;
 		control_awaited(a, what, v);
-		push(a);
+		asker_push(a);
 	}
 }

@@ -16,6 +16,8 @@
 #include "common/handshake.h"
 #include "common/weight.h"
 
+#define MAX_OFFLOADS 2u /* snapshots made for askers by copies of us at a time */
+
 /* --- list ---------------------------------------------------------------------------------------------------- */
 
 /* In-use may be negative for a moment: lanes are read one after another. */
@@ -174,52 +176,57 @@ static void set(struct asker *a, const struct control_request *request)
 
 /* --- its snapshot, not on disk ------------------------------------------------------------------------------- */
 
-static int write_all(int fd, const char *buf, size_t len)
+static int seal(int fd)
 {
-	while (len) {
-		ssize_t n = write(fd, buf, len);
-
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		buf += n > 0 ? n : 0;
-		len -= n > 0 ? (size_t)n : 0;
-	}
-	return 0;
+	return fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) ? -errno : 0;
 }
 
-static int seal(const void *buf, size_t len, int *ret_fd)
+/* `fd` is ours; it goes along if all went well. */
+static void fetched(struct asker *a, int err, int fd)
 {
-	int fd = memfd_new("heaptap snapshot"), r;
+	struct control_record r = { .kind = CONTROL_PROFILE };
 
-	if (fd < 0)
-		return fd;
-	r = write_all(fd, buf, len);
-	if (!r && fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL))
-		r = -errno;
-	if (r)
-		close(fd);
-	else
-		*ret_fd = fd;
-	return r;
+	a->fd = fd;
+	if (!err)
+		err = seal(fd);
+	if (!err)
+		asker_put(a, &r);
+	asker_end(a, -err, "%s%s", err ? "cannot make a snapshot: " : "", err ? strerror(-err) : "");
+}
+
+static void on_made(void *arg, int result, int fd)
+{
+	struct asker *a = arg;
+
+	a->offload = NULL;
+	a->control->n_offloads--;
+	fetched(a, result, fd);
+	asker_push(a);
 }
 
 static void fetch(struct asker *a, const struct control_request *request)
 {
-	struct control_record r = { .kind = CONTROL_PROFILE };
+	struct control *k = a->control;
 	struct session_view v;
 	void *buf = NULL;
 	size_t len = 0;
-	int err;
+	int fd = -1, r;
 
 	if (!find(a, request, &v))
 		return;
-	err = collector_encode(a->control->collector, v.id, v.pid, &buf, &len);
-	if (!err)
-		err = seal(buf, len, &a->fd);
+	r = collector_encode_aside(k->collector, v.id, v.pid, k->n_offloads < MAX_OFFLOADS ? on_made : NULL, a,
+				   &a->offload, &buf, &len);
+	if (r == -EAGAIN) {
+		a->is_waiting = true;
+		return;
+	}
+	k->n_offloads += r == 1;
+	if (r == 1)
+		return;
+	if (!r)
+		r = memfd_with(buf, len, &fd);
 	free(buf);
-	if (!err)
-		asker_put(a, &r);
-	asker_end(a, -err, "%s%s", err ? "cannot make a snapshot: " : "", err ? strerror(-err) : "");
+	fetched(a, r, fd);
 }
 
 /* --- snapshots on disk --------------------------------------------------------------------------------------- */

@@ -30,7 +30,8 @@ struct asker {
 	struct loop_timer *deadline;
 	struct control_record *records;
 	size_t n_records, room, sent;
-	int fd; /* goes along with the first record; -1 = none */
+	int fd;                  /* goes along with the first record; -1 = none */
+	struct offload *offload; /* makes what will go along */
 	struct awaited *awaited;
 	size_t n_awaited, n_open; /* asked for; not answered yet */
 	bool is_over;             /* the CONTROL_END is among the records */
@@ -45,6 +46,7 @@ struct control {
 	struct loop_timer *turn; /* the next answer */
 	uint64_t next_turn_ns;   /* CLOCK_MONOTONIC: not before */
 	uint32_t last_uid;       /* who was answered last */
+	unsigned n_offloads;     /* of all askers */
 };
 
 /* Queue a record.  Out of memory: the connection's answer ends with an error. */
@@ -53,7 +55,11 @@ void asker_put(struct asker *a, const struct control_record *r);
 /* Queue the end of the answer; error 0 = all went well. */
 void asker_end(struct asker *a, int error, const char *fmt, ...) PRINTF(3, 4);
 
-/* Queue what is asked for, up to and with the end unless snapshots are awaited. */
+/* Send what the socket takes.  The asker is gone afterwards if that was all, or if it went wrong. */
+void asker_push(struct asker *a);
+
+/* Queue what is asked for, up to and with the end unless something is awaited.  May leave it waiting for another
+ * turn. */
 void control_answer(struct asker *a, const struct control_request *r);
 
 /* A program said that it will not be recorded. */

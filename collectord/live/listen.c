@@ -15,9 +15,13 @@
 #include "common/abi.h"
 
 #define ACCEPT_BATCH 64
-#define MAX_CLIENTS 512    /* half-way through; the oldest makes room */
-#define DEADLINE_MS 1000   /* for the message */
-#define BACKOFF_MS 100     /* out of descriptors or memory: leave clients in the backlog */
+#define MAX_CLIENTS 512  /* half-way through; the oldest makes room */
+#define DEADLINE_MS 1000 /* for the message */
+#define BACKOFF_MS 100   /* out of descriptors or memory: leave clients in the backlog */
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77 /* Linux 6.5; Debian 12's headers are older */
+#endif
+
 #define HELLO_MIN_SIZE 16u /* magic, version, size: enough to answer another version */
 
 struct client {
@@ -55,15 +59,41 @@ static void client_free(struct client *c)
 	free(c);
 }
 
-/* A socket we hold says who connected; a pid says it only until it is used again.  If the peer's end is still
- * open after pidfd_open(), its process lived all the time and the pidfd is its own.  If not, the peer may still
- * have left a word why it stays passive: a shim does not wait for an answer to that. */
+/* A socket we hold says who connected, as a pidfd since Linux 6.5; a pid says it only until it is used again.  If
+ * the peer's end is still open after pidfd_open(), its process lived all the time and the pidfd is its own.  If
+ * not, the peer may still have left a word why it stays passive: a shim does not wait for an answer to that. */
+static int pidfd_of_pid(struct client *c, pid_t pid)
+{
+	struct pollfd hup = { .fd = c->peer.sock };
+
+	c->peer.pidfd = pidfd_open(pid, 0);
+	if (c->peer.pidfd < 0 && errno != ESRCH) /* ended and reaped: its word still counts */
+		return -errno;
+	c->hung_up = c->peer.pidfd < 0 || (poll(&hup, 1, 0) == 1 && hup.revents & (POLLHUP | POLLERR));
+	return 0;
+}
+
+static int pidfd_of_peer(struct client *c, pid_t pid)
+{
+	socklen_t len = sizeof(int);
+	int fd;
+
+	if (getsockopt(c->peer.sock, SOL_SOCKET, SO_PEERPIDFD, &fd, &len) == 0)
+		c->peer.pidfd = fd;
+	else if (errno == ENOPROTOOPT)
+		return pidfd_of_pid(c, pid);
+	else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM)
+		return -errno;
+	else
+		c->hung_up = true; /* ended and reaped */
+	return 0;
+}
+
 static int identify(struct client *c)
 {
 	struct peer *p = &c->peer;
 	struct ucred cred;
 	socklen_t len = sizeof(cred);
-	struct pollfd hup = { .fd = p->sock };
 
 	if (getsockopt(p->sock, SOL_SOCKET, SO_PEERCRED, &cred, &len))
 		return -errno;
@@ -71,11 +101,7 @@ static int identify(struct client *c)
 		return -ESRCH;
 	p->pid = (uint32_t)cred.pid;
 	p->uid = cred.uid;
-	p->pidfd = pidfd_open(cred.pid, 0);
-	if (p->pidfd < 0 && errno != ESRCH) /* ended and reaped: its word still counts */
-		return -errno;
-	c->hung_up = p->pidfd < 0 || (poll(&hup, 1, 0) == 1 && hup.revents & (POLLHUP | POLLERR));
-	return 0;
+	return pidfd_of_peer(c, cred.pid);
 }
 
 static bool may_attach(const struct listener *l, const struct peer *p)

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -277,19 +278,28 @@ static struct loop_write *write_new(struct loop *l, const char *name)
 	return w;
 }
 
-void loop_write_file(struct loop *l, int dirfd, const char *name, unsigned mode, void *buf, size_t len,
-		     void (*fn)(void *arg, int result), void *arg)
+static void drop_bytes(void *buf, size_t len, bool is_mapped)
+{
+	if (is_mapped)
+		munmap(buf, len);
+	else
+		free(buf);
+}
+
+static void begin_write(struct loop *l, int dirfd, const char *name, unsigned mode, void *buf, size_t len,
+			bool is_mapped, void (*fn)(void *arg, int result), void *arg)
 {
 	struct loop_write *w = write_new(l, name);
 
 	if (!w) {
-		free(buf);
+		drop_bytes(buf, len, is_mapped);
 		fn(arg, -ENOMEM);
 		return;
 	}
 	w->mode = mode;
 	w->buf = buf;
 	w->len = len;
+	w->is_mapped = is_mapped;
 	w->fn = fn;
 	w->arg = arg;
 	w->dirfd = fcntl(dirfd, F_DUPFD_CLOEXEC, 3);
@@ -297,6 +307,18 @@ void loop_write_file(struct loop *l, int dirfd, const char *name, unsigned mode,
 		loop_write_finished(w, -errno);
 	else
 		l->backend->write(w);
+}
+
+void loop_write_file(struct loop *l, int dirfd, const char *name, unsigned mode, void *buf, size_t len,
+		     void (*fn)(void *arg, int result), void *arg)
+{
+	begin_write(l, dirfd, name, mode, buf, len, false, fn, arg);
+}
+
+void loop_write_mapping(struct loop *l, int dirfd, const char *name, unsigned mode, void *map, size_t len,
+			void (*fn)(void *arg, int result), void *arg)
+{
+	begin_write(l, dirfd, name, mode, map, len, true, fn, arg);
 }
 
 int loop_write_step(struct loop_write *w, int res)
@@ -327,7 +349,7 @@ void loop_write_finished(struct loop_write *w, int result)
 	}
 	if (w->dirfd >= 0)
 		close(w->dirfd);
-	free(w->buf);
+	drop_bytes(w->buf, w->len, w->is_mapped);
 	w->result = result;
 	STAILQ_INSERT_TAIL(&w->loop->finished, w, next);
 }

@@ -38,5 +38,9 @@ void loop_timer_free(struct loop_timer *t); /* takes NULL */
 void loop_write_file(struct loop *l, int dirfd, const char *name, unsigned mode, void *buf, size_t len,
 		     void (*fn)(void *arg, int result), void *arg);
 
+/* The same of bytes that are mmap()ed: they are unmapped in the end. */
+void loop_write_mapping(struct loop *l, int dirfd, const char *name, unsigned mode, void *map, size_t len,
+			void (*fn)(void *arg, int result), void *arg);
+
 /* Wait up to `timeout_ms` (-1 = forever) for something, run callbacks.  0 or -errno (the loop itself is broken). */
 int loop_turn(struct loop *l, int timeout_ms);

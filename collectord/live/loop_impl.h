@@ -50,6 +50,7 @@ struct loop_write {
 	int fd;    /* temporary file, -1 before it is open */
 	unsigned mode;
 	char *buf;
+	bool is_mapped; /* else malloc'ed */
 	size_t len, written;
 	unsigned step;      /* the first one not yet done */
 	unsigned in_flight; /* requests the kernel holds */

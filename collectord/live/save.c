@@ -10,12 +10,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "collectord/live/loop.h"
 #include "collectord/live/retain.h"
 #include "collectord/live/snap.h"
+#include "collectord/live/offload.h"
+
+#define MAX_OFFLOADS 2u /* copies of us that encode at a time */
+#define TURN_MS 10      /* until one of them may be through */
 
 struct save_dir {
 	LIST_ENTRY(save_dir) link;
@@ -27,9 +32,12 @@ struct save_dir {
 	char name[sizeof(((struct saver *)0)->subdir)];
 };
 
-/* The loop's callback outlives a saver that goes away early. */
+/* One snapshot on its way: encoded here or by a copy of us, then written.  The loop's callback outlives a saver
+ * that goes away early. */
 struct save_write {
+	struct save_env *env;
 	struct saver *saver; /* or NULL */
+	struct offload *offload;
 };
 
 /* In the order in which they are taken when several are wanted. */
@@ -146,8 +154,13 @@ int saver_init(struct saver *v, struct save_env *env, struct process *p, const c
 
 void saver_done(struct saver *v)
 {
-	if (v->write)
+	if (v->write && v->write->offload) {
+		offload_cancel(v->write->offload);
+		v->env->n_offloads--;
+		free(v->write);
+	} else if (v->write) {
 		v->write->saver = NULL;
+	}
 	loop_timer_free(v->kick);
 	retain_release(v->newest);
 	dir_close(v->dir);
@@ -216,28 +229,84 @@ static void on_written(void *arg, int result)
 		finished(v, result);
 }
 
-static int start(struct saver *v)
+static void write_made(struct save_write *w, int fd)
+{
+	struct saver *v = w->saver;
+	off_t size = lseek(fd, 0, SEEK_END);
+	void *map = size > 0 ? mmap(NULL, (size_t)size, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
+
+	if (map == MAP_FAILED) {
+		on_written(w, -ENOMEM);
+		return;
+	}
+	v->len = (uint64_t)size;
+	loop_write_mapping(w->env->loop, v->dir->fd, v->writing, 0640, map, v->len, on_written, w);
+}
+
+static void on_made(void *arg, int result, int fd)
+{
+	struct save_write *w = arg;
+
+	w->offload = NULL;
+	w->env->n_offloads--;
+	if (result) {
+		on_written(w, result);
+		return;
+	}
+	write_made(w, fd);
+	close(fd);
+}
+
+static int encode(const void *arg, void **ret_buf, size_t *ret_len)
+{
+	const struct saver *v = arg;
+
+	return snap_encode(v->process, v->seq + 1, v->why, ret_buf, ret_len);
+}
+
+/* 0: a copy works on it. */
+static int delegate(struct saver *v, struct save_write *w)
+{
+	int r = offload_start(v->env->loop, encode, v, on_made, w, &w->offload);
+
+	v->env->n_offloads += r == 0;
+	return r;
+}
+
+static int encode_here(struct saver *v, struct save_write *w)
 {
 	void *buf;
 	size_t len;
+	int r = encode(v, &buf, &len);
+
+	if (r)
+		return r;
+	v->len = len;
+	loop_write_file(v->env->loop, v->dir->fd, v->writing, 0640, buf, len, on_written, w);
+	return 0;
+}
+
+static int start(struct saver *v)
+{
 	int r = v->dir ? 0 : dir_open(v->env, v->subdir, &v->dir);
 
 	v->number = v->dir ? v->dir->next++ : 0;
 	file_name(v->writing, sizeof(v->writing), v->number, v->why);
 	if (r)
 		return r;
-	r = snap_encode(v->process, v->seq + 1, v->why, &buf, &len);
-	if (r)
-		return r;
 	v->write = malloc(sizeof(*v->write));
-	if (!v->write) {
-		free(buf);
+	if (!v->write)
 		return -ENOMEM;
+	*v->write = (struct save_write){ .env = v->env, .saver = v };
+	/* Where no copy can be made, everybody waits. */
+	if (snap_is_large(v->process) && delegate(v, v->write) == 0)
+		return 0;
+	r = encode_here(v, v->write);
+	if (r) {
+		free(v->write);
+		v->write = NULL;
 	}
-	v->write->saver = v;
-	v->len = len;
-	loop_write_file(v->env->loop, v->dir->fd, v->writing, 0640, buf, len, on_written, v->write);
-	return 0;
+	return r;
 }
 
 static void on_kick(void *arg)
@@ -247,6 +316,10 @@ static void on_kick(void *arg)
 
 	if (v->write || !v->wanted)
 		return;
+	if (v->env->n_offloads >= MAX_OFFLOADS && snap_is_large(v->process)) {
+		loop_timer_set(v->kick, TURN_MS);
+		return;
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(by_urgency); i++) {
 		v->why = by_urgency[i];
 		if (v->wanted & 1u << v->why)

@@ -27,6 +27,7 @@ struct save_env {
 	const char *out_dir; /* its name, for messages and to find it again */
 	struct retain *retain;
 	LIST_HEAD(, save_dir) dirs;
+	unsigned n_offloads; /* copies of us that encode */
 	uint64_t errors;
 	char last_error[512];
 };

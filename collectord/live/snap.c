@@ -12,6 +12,7 @@
 #include "common/modtab.h"
 
 #define PATH_ROOM 4096
+#define INLINE_STACKS 2048u /* encoded in a few milliseconds */
 
 /* Entries that are not ready or not sound are left out: a module table is a help, not a book. */
 static int read_modules(const struct abi_region *r, struct snapshot_module **ret, size_t *ret_n)
@@ -67,6 +68,11 @@ static int read_stacks(const struct books *b, uint64_t now_ns, struct snapshot_s
 	*ret = s;
 	*ret_n = n;
 	return 0;
+}
+
+bool snap_is_large(const struct process *p)
+{
+	return p->ledger.books.n_buckets > INLINE_STACKS;
 }
 
 int snap_encode(const struct process *p, uint32_t seq, enum snapshot_reason why, void **ret_buf, size_t *ret_len)
