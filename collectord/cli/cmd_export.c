@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "collectord/cli/names.h"
 #include "collectord/cli/options.h"
 #include "collectord/cli/output.h"
 #include "collectord/cli/say.h"
@@ -35,6 +36,7 @@ enum export_format {
 struct export_options {
 	const char *file[EXPORT_FORMATS];
 	bool peak, limit;
+	struct names_choice names;
 };
 
 /* --- formats ----------------------------------------------------------------------------------------- */
@@ -111,6 +113,10 @@ static const struct option_desc options[] = {
 	  "takes; the lightest become one" },
 	{ "peak", 0, OPTION_FLAG, offsetof(struct export_options, peak), NULL, 0, 0,
 	  "in-use values of the moment when most was in use" },
+	{ "debuginfod", 0, OPTION_FLAG, offsetof(struct export_options, names.debuginfod), NULL, 0, 0,
+	  NAMES_DEBUGINFOD_HELP },
+	{ "no-cache", 0, OPTION_FLAG, offsetof(struct export_options, names.no_cache), NULL, 0, 0,
+	  NAMES_NO_CACHE_HELP },
 };
 
 /* --- the command ------------------------------------------------------------------------------------- */
@@ -214,6 +220,7 @@ static int export_run(const struct command *c, int argc, char **argv)
 
 	if (r)
 		return options_status(r, &f);
+	names_choose(&o.names);
 	r = check_formats(&o);
 	if (r)
 		return r;

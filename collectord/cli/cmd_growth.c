@@ -13,7 +13,7 @@
 
 #include "collectord/cli/options.h"
 #include "collectord/cli/pager.h"
-#include "collectord/cli/progress.h"
+#include "collectord/cli/names.h"
 #include "collectord/cli/report_options.h"
 #include "collectord/cli/say.h"
 #include "collectord/cli/size.h"
@@ -168,18 +168,14 @@ static int choose_moments(const char *dir, struct moments *m, struct fault *f)
 static int name_all(struct profile *p, struct fault *f)
 {
 	struct symbolize_stats stats;
-	struct progress progress;
 	int r;
 
-	progress_begin(&progress, "reading symbols");
-	r = profile_symbolize(p, &(struct symbolize_options){ .progress = progress_step, .arg = &progress },
-			      &stats);
-	progress_end(&progress);
+	r = names_read(p, &stats);
 	if (!r)
 		r = profile_finish_names(p, true);
 	if (r)
 		return fault_set(f, r, "%s while reading symbols", strerror(-r));
-	source_say_unnamed(&stats);
+	names_say(&stats);
 	return 0;
 }
 

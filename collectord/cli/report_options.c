@@ -67,6 +67,8 @@ const struct option_desc report_option_table[REPORT_OPTION_COUNT] = {
 	WORDS("trim_path", report.trim_path, "PATH", "cut this off names of source files"),
 	WORDS("output", output, "FILE", "write to FILE"),
 	WORDS("symbolize", symbolize, "HOW", "none: names of foreign profiles as they are"),
+	FLAG("debuginfod", names.debuginfod, NAMES_DEBUGINFOD_HELP),
+	FLAG("no-cache", names.no_cache, NAMES_NO_CACHE_HELP),
 	FLAG("error", report.error, "top: how sure each number is, the 95 % interval (not one of pprof's)"),
 	FLAG("temporary", temporary,
 	     "what was freed before its thread allocated again (not pprof's, like the next)"),
@@ -233,6 +235,7 @@ int report_options_finish(const char *command, int n, char **operands, struct re
 {
 	int r = take_operands(command, n, operands, q, f);
 
+	names_choose(&q->names);
 	if (!r)
 		r = choose_granularity(q, f);
 	if (!r)

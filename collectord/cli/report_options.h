@@ -1,6 +1,7 @@
 /* collectord/cli/report_options.h - the options of all reports, by pprof's names, and what they add up to. */
 #pragma once
 
+#include "collectord/cli/names.h"
 #include "collectord/cli/options.h"
 #include "collectord/cli/source_profile.h"
 #include "collectord/profile/report.h"
@@ -12,6 +13,7 @@
 struct report_request {
 	struct report_options report;
 	struct source_request sources;
+	struct names_choice names;
 	const char *output, *symbolize;
 	bool drawn; /* the dot text as a picture */
 	/* As they were given; the others follow from them. */
@@ -34,7 +36,7 @@ struct report_request {
 		.output = "", .symbolize = "", .by = "",                               \
 	}
 
-#define REPORT_OPTION_COUNT 62
+#define REPORT_OPTION_COUNT 64
 
 extern const struct option_desc report_option_table[REPORT_OPTION_COUNT];
 

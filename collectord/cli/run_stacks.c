@@ -7,13 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "collectord/cli/progress.h"
+#include "collectord/cli/names.h"
 #include "collectord/cli/run.h"
 #include "collectord/cli/say.h"
 #include "collectord/cli/size.h"
-#include "collectord/cli/source.h"
 #include "collectord/profile/convert.h"
-#include "collectord/profile/symbolize.h"
 
 #define ROWS 10
 #define FRAMES 4
@@ -211,6 +209,14 @@ static void print_rows(const struct row *rows, size_t n)
 	}
 }
 
+/* Is it "[file]" or "file+0x12f0"? */
+static bool begins_nameless(const char *text, const char *file, size_t n)
+{
+	if (text[0] == '[')
+		return !strncmp(text + 1, file, n) && text[n + 1] == ']';
+	return !strncmp(text, file, n) && !strncmp(text + n, "+0x", 3);
+}
+
 /* When the biggest row begins in a stripped object: where its names may come from. */
 static void hint_at_symbols(const struct profile *p, const struct row *first)
 {
@@ -218,12 +224,10 @@ static void hint_at_symbols(const struct profile *p, const struct row *first)
 		const char *base = strrchr(p->mappings[i].file, '/');
 		size_t n = base ? strlen(base + 1) : 0;
 
-		if (n && first->text[0] == '[' && !strncmp(first->text + 1, base + 1, n) &&
-		    first->text[n + 1] == ']') {
-			say("%.*s: functions that have no names; install its debug symbols (a -dbgsym package) to "
-			    "see "
-			    "them",
-			    (int)n + 2, first->text);
+		if (n && begins_nameless(first->text, base + 1, n)) {
+			say("%s: functions without names are called by where they begin; its debug symbols (a "
+			    "-dbgsym package, or `heaptap top --debuginfod`) name them",
+			    base + 1);
 			return;
 		}
 	}
@@ -265,18 +269,13 @@ void stacks_print(const struct snapshot *s)
 {
 	bool peak = peak_says_more(&s->total);
 	struct symbolize_stats stats;
-	struct progress progress;
 	struct profile *p = NULL;
 	int r = profile_from_snapshot(s, peak ? CONVERT_PEAK : CONVERT_NOW, &p, NULL);
 
-	if (!r) {
-		progress_begin(&progress, "reading symbols");
-		r = profile_symbolize(p, &(struct symbolize_options){ .progress = progress_step, .arg = &progress },
-				      &stats);
-		progress_end(&progress);
-	}
+	if (!r)
+		r = names_read(p, &stats);
 	if (!r && p->n_samples) {
-		source_say_unnamed(&stats);
+		names_say(&stats);
 		print_heading(s, peak);
 		r = print_profile(p);
 	}

@@ -12,13 +12,12 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "collectord/cli/progress.h"
+#include "collectord/cli/names.h"
 #include "collectord/cli/say.h"
 #include "collectord/cli/source_live.h"
 #include "collectord/cli/source_url.h"
 #include "collectord/profile/convert.h"
 #include "collectord/profile/snapshot.h"
-#include "collectord/profile/symbolize.h"
 #include "common/weight.h"
 
 #define DEPTH_MAX 3 /* directories above a run's own: DIR/heaptap.sh.1/python3.2 */
@@ -191,19 +190,9 @@ int source_resolve(const char *source, char **ret_path, struct fault *f)
 	return *ret_path ? 0 : fault_set(f, -ENOMEM, "%s: out of memory", source);
 }
 
-void source_say_unnamed(const struct symbolize_stats *stats)
-{
-	size_t n = stats->modules_missing + stats->modules_mismatched;
-
-	if (n)
-		say("%zu module%s could not be named: %s (%s)%s", n, n == 1 ? "" : "s", stats->unnamed,
-		    stats->why_unnamed, n == 1 ? "" : ", …");
-}
-
 int source_load(const char *path, bool peak, struct profile **ret, struct source_peak *ret_peak, struct fault *f)
 {
 	struct symbolize_stats stats;
-	struct progress progress;
 	struct snapshot *s = NULL;
 	struct profile *p = NULL;
 	int r = source_load_pprof(path, ret, f);
@@ -222,15 +211,12 @@ int source_load(const char *path, bool peak, struct profile **ret, struct source
 	snapshot_free(s);
 	if (r)
 		return r;
-	progress_begin(&progress, "reading symbols");
-	r = profile_symbolize(p, &(struct symbolize_options){ .progress = progress_step, .arg = &progress },
-			      &stats);
-	progress_end(&progress);
+	r = names_read(p, &stats);
 	if (r) {
 		profile_free(p);
 		return fault_set(f, r, "%s: %s while reading symbols", path, strerror(-r));
 	}
-	source_say_unnamed(&stats);
+	names_say(&stats);
 	*ret = p;
 	return 0;
 }

@@ -8,7 +8,6 @@
 #include <stdint.h>
 
 #include "collectord/profile/profile.h"
-#include "collectord/profile/symbolize.h"
 
 /* Path of the snapshot that `source` means, malloc'ed.  0, or -errno with a fault. */
 int source_resolve(const char *source, char **ret_path, struct fault *f);
@@ -33,9 +32,6 @@ int source_open_operand(const char *command, int n, char **operands, bool peak, 
 /* Directories of other programs in directory `source`, those with the highest peaks first, as words for people:
  * "a/b (3.1 MB at its peak), a/c (1 MB at its peak)"; "" if there are none. */
 void source_list_below(const char *source, char *buf, size_t size);
-
-/* One line on stderr if there are modules whose functions have no names, such as a program rebuilt since. */
-void source_say_unnamed(const struct symbolize_stats *stats);
 
 /* A profile in one of pprof's formats.  0; 1 if the file is none of them; -errno with a fault. */
 int source_load_pprof(const char *path, struct profile **ret, struct fault *f);

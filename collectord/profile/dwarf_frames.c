@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "collectord/profile/debug_files.h"
 #include "collectord/profile/dwarf_names.h"
 #include "collectord/profile/dwarf_scopes.h"
 #include "collectord/profile/dwarf_walk.h"
@@ -80,16 +81,30 @@ static int add_unit(struct dwarf_frames *d, const struct unit *u)
 	return add_ranges(&d->unit_spans, &die, d->n_units++);
 }
 
-static int load_units(struct dwarf_frames *d, Dwarf *dwarf)
+/* The half of split DWARF that has the functions, or the unit itself: then only its name is lost. */
+static void other_half(Dwfl_Module *module, Dwarf_CU *unit, Dwarf_Die *die)
+{
+	Dwarf_Die split = { 0 };
+
+	if (debug_files_split_is_fit(module, die) &&
+	    !dwarf_cu_info(unit, NULL, NULL, NULL, &split, NULL, NULL, NULL) && split.addr)
+		*die = split;
+}
+
+static int load_units(struct dwarf_frames *d, Dwfl_Module *module, Dwarf *dwarf)
 {
 	Dwarf_CU *unit = NULL;
-	Dwarf_Die die, split;
 	uint8_t type;
+	struct unit u = { 0 };
 	int r = 0;
 
-	while (!r && !dwarf_get_units(dwarf, unit, &unit, NULL, &type, &die, &split))
+	while (!r && !dwarf_get_units(dwarf, unit, &unit, NULL, &type, &u.lines, NULL)) {
+		u.functions = u.lines;
+		if (type == DW_UT_skeleton)
+			other_half(module, unit, &u.functions);
 		if (type == DW_UT_compile || type == DW_UT_skeleton)
-			r = add_unit(d, &(struct unit){ .functions = split.addr ? split : die, .lines = die });
+			r = add_unit(d, &u);
+	}
 	spans_sort(&d->unit_spans);
 	return r;
 }
@@ -105,15 +120,20 @@ int dwarf_frames_new(Dwfl_Module *module, struct dwarf_frames **ret)
 	d->names = dwarf_names_new();
 	if (!d->names)
 		r = -ENOMEM;
-	dwarf = dwfl_module_getdwarf(module, &d->bias);
+	dwarf = debug_files_dwarf(module, &d->bias);
 	if (dwarf && !r)
-		r = load_units(d, dwarf);
+		r = load_units(d, module, dwarf);
 	if (r) {
 		dwarf_frames_free(d);
 		return r;
 	}
 	*ret = d;
 	return 0;
+}
+
+bool dwarf_frames_exist(const struct dwarf_frames *d)
+{
+	return d->n_units;
 }
 
 void dwarf_frames_free(struct dwarf_frames *d)

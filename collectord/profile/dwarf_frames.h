@@ -4,6 +4,7 @@
 #pragma once
 
 #include <elfutils/libdwfl.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,9 +20,13 @@ struct dwarf_frame {
 
 struct dwarf_frames;
 
-/* A module without DWARF gives an object that finds nothing.  0 or -ENOMEM. */
+/* `module`'s userdata is its struct debug_files.  A module without DWARF gives an object that finds nothing.  0 or
+ * -ENOMEM. */
 int dwarf_frames_new(Dwfl_Module *module, struct dwarf_frames **ret);
 void dwarf_frames_free(struct dwarf_frames *d); /* takes NULL */
+
+/* Did the module have DWARF? */
+bool dwarf_frames_exist(const struct dwarf_frames *d);
 
 /* Frames at `address`, innermost inlined first, the function that owns the code last; frames[DWARF_MAX_INLINE].
  * A positive count; 0 if the DWARF does not know the address; -ENOMEM. */

@@ -8,24 +8,41 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "collectord/profile/vdso_file.h"
+
+#define MAX_FILE ((off_t)16 << 30) /* the largest programs have some 5 GB of DWARF */
+
 const char module_changed[] = "changed since the run";
+const char module_gone[] = "no longer there";
+
+/* Why a file cannot be the module's, or NULL. */
+static const char *what_is_wrong(int fd, bool has_build_id, int64_t began)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) || !S_ISREG(st.st_mode))
+		return "not a file";
+	if (st.st_size > MAX_FILE)
+		return "too large";
+	if (!has_build_id && (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec > began)
+		return module_changed;
+	return NULL;
+}
 
 int module_open(const struct profile_mapping *m, int64_t began, const char **ret_why)
 {
-	struct stat st;
-	int fd = open(m->file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	bool is_vdso = !strcmp(m->file, VDSO_NAME);
+	int fd = is_vdso ? vdso_open() : open(m->file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	const char *why;
 
 	if (fd < 0) {
-		*ret_why = errno == ENOENT ? "no longer there" : "cannot be opened";
+		*ret_why = is_vdso || errno == ENOENT ? module_gone : "cannot be opened";
 		return -1;
 	}
-	if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
-		*ret_why = "not a file";
-	} else if (!*m->build_id && (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec > began) {
-		*ret_why = module_changed;
-	} else {
+	why = what_is_wrong(fd, *m->build_id || is_vdso, began);
+	if (!why)
 		return fd;
-	}
+	*ret_why = why;
 	close(fd);
 	return -1;
 }

@@ -1,169 +1,204 @@
 /* collectord/profile/symbolize.c - see symbolize.h.
  *
- * One module at a time: open its file, compare build-ids, load its symbols and DWARF, answer for its addresses in
- * rising order, close it.  The function that owns an address is named by the ELF symbols where they cover it (the
- * name other tools and people know: "malloc"), else by DWARF; places and inlined calls come from DWARF.
- * The network is never asked: elfutils would ask the servers of DEBUGINFOD_URLS, so that is hidden meanwhile. */
-#include "collectord/profile/debug_files.h"
+ * One module at a time: answers that the cache has first; for the rest open its file, which must be the one that
+ * ran, and ask in rising order; keep what was found for the next time. elfutils would ask the servers of
+ * DEBUGINFOD_URLS by itself and without a deadline, so that is hidden meanwhile. */
 #include "collectord/profile/symbolize.h"
 
-#include <elfutils/libdwfl.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "collectord/profile/debug_server.h"
 #include "collectord/profile/demangle.h"
-#include "collectord/profile/dwarf_frames.h"
-#include "collectord/profile/elf_symbols.h"
 #include "collectord/profile/jit_names.h"
 #include "collectord/profile/module_file.h"
+#include "collectord/profile/module_symbols.h"
 #include "collectord/profile/source_path.h"
+#include "collectord/profile/symbol_cache.h"
+#include "collectord/profile/vdso_file.h"
 
 #define DEBUGINFOD "DEBUGINFOD_URLS"
 #define PROGRESS_STEP 256 /* addresses between two calls of progress() */
 
+/* One mapping, while its addresses are answered. */
 struct module {
-	Dwfl *dwfl;
-	Dwfl_Module *dwfl_module;
-	struct elf_symbols symbols;
-	struct dwarf_frames *frames;
+	struct profile_mapping *mapping;
+	struct symbol_cache *cache; /* NULL = none */
+	struct module_symbols *symbols;
+	bool is_tried; /* to open it */
+	const char *why_not;
 };
 
 struct symbolizer {
 	struct profile *p;
 	const struct symbolize_options *o;
 	struct symbolize_stats stats;
+	struct debug_server *server;
+	int folder;      /* of the cache, or -1 */
 	uint32_t *order; /* locations, by mapping and address */
 	size_t n, done;
-	char *debug_path; /* elfutils takes char ** */
-	Dwfl_Callbacks callbacks;
 };
 
-/* A module that stays without names. */
-static void note_unnamed(struct symbolizer *z, const struct profile_mapping *m, const char *why)
+static const char *base_name(const char *path)
 {
-	if (why == module_changed)
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+/* A module that stays without names, or without some.  Its name says so wherever it stands for a function: that
+ * file is not what ran, or none. */
+static int note_unnamed(struct symbolizer *z, struct module *m)
+{
+	bool is_replaced = m->why_not == module_changed;
+	char *marked;
+
+	if (!strcmp(m->mapping->file, VDSO_NAME))
+		return 0;
+	if (is_replaced)
 		z->stats.modules_mismatched++;
 	else
 		z->stats.modules_missing++;
-	if (z->stats.unnamed)
-		return;
-	z->stats.unnamed = m->file;
-	z->stats.why_unnamed = why;
+	if (!z->stats.unnamed) {
+		z->stats.unnamed = m->mapping->file;
+		z->stats.why_unnamed = m->why_not;
+	}
+	if (!is_replaced && m->why_not != module_gone)
+		return 0;
+	if (asprintf(&marked, "%s (%s)", m->mapping->file, is_replaced ? "replaced" : "not found") < 0)
+		return -ENOMEM;
+	m->mapping->file = profile_string(z->p, marked);
+	free(marked);
+	return m->mapping->file ? 0 : -ENOMEM;
 }
 
-static void close_module(struct module *m)
+/* 0, with m->symbols still NULL if there is no such file, or -ENOMEM. */
+static int open_module(struct symbolizer *z, struct module *m)
 {
-	elf_symbols_done(&m->symbols);
-	dwarf_frames_free(m->frames);
-	if (m->dwfl)
-		dwfl_end(m->dwfl);
-}
+	const struct module_source from = {
+		.mapping = m->mapping,
+		.began = z->p->time_nanos ? z->p->time_nanos - z->p->duration_nanos : INT64_MAX,
+		.debug_path = z->o ? z->o->debug_path : NULL,
+		.server = z->server,
+	};
+	int r = module_symbols_open(&from, &m->symbols, &m->why_not);
 
-/* 1 = open, 0 = no such file or not the one that ran (counted), or -ENOMEM. */
-static int open_module(struct symbolizer *z, const struct profile_mapping *mapping, struct module *m)
-{
-	const char *why;
-	int64_t began = z->p->time_nanos ? z->p->time_nanos - z->p->duration_nanos : INT64_MAX;
-	int fd = module_open(mapping, began, &why), r;
-
-	if (fd < 0) {
-		note_unnamed(z, mapping, why);
-		return 0;
-	}
-	m->dwfl = dwfl_begin(&z->callbacks);
-	if (m->dwfl)
-		m->dwfl_module = dwfl_report_elf(m->dwfl, mapping->file, mapping->file, fd, mapping->bias, true);
-	if (!m->dwfl_module) {
-		close(fd); /* else the module owns it */
-		note_unnamed(z, mapping, "not an ELF file");
-		return 0;
-	}
-	dwfl_report_end(m->dwfl, NULL, NULL);
-	if (!module_is(m->dwfl_module, mapping->build_id)) {
-		note_unnamed(z, mapping, module_changed);
-		return 0;
-	}
-	r = elf_symbols_init(&m->symbols, m->dwfl_module);
-	if (!r)
-		r = dwarf_frames_new(m->dwfl_module, &m->frames);
-	return r ? r : 1;
+	m->is_tried = true;
+	return r < 0 ? r : 0;
 }
 
 static int add_line(struct symbolizer *z, const struct dwarf_frame *f, struct profile_line *ret)
 {
 	char *shown = demangle_name(f->function);
-	char *file = f->file ? source_path(f->dir, f->file) : strdup("");
 	uint32_t function = PROFILE_NONE;
 
-	if (shown && file)
-		function = profile_add_function(z->p, shown, f->function, file, 0);
+	if (shown)
+		function = profile_add_function(z->p, shown, f->function, f->file ? f->file : "", 0);
 	free(shown);
-	free(file);
 	if (function == PROFILE_NONE)
 		return -ENOMEM;
 	*ret = (struct profile_line){ .function = function, .line = f->line };
 	return 0;
 }
 
-static void note_found(struct symbolizer *z, const struct profile_location *l, const struct dwarf_frame *frames,
-		       int n)
+/* "cc1plus+0x12f0": what can be given to addr2line and gdb.  Without a system name pprof leaves it as it is. */
+static int add_start(struct symbolizer *z, const struct module *m, uint64_t entry, struct profile_line *ret)
 {
-	struct profile_mapping *m = &z->p->mappings[l->mapping];
+	uint32_t function = PROFILE_NONE;
+	char *name;
 
+	if (asprintf(&name, "%s+0x%" PRIx64, base_name(m->mapping->file), entry) < 0)
+		return -ENOMEM;
+	function = profile_add_function(z->p, name, "", "", 0);
+	free(name);
+	if (function == PROFILE_NONE)
+		return -ENOMEM;
+	*ret = (struct profile_line){ .function = function };
+	return 0;
+}
+
+static void note_found(struct symbolizer *z, struct profile_mapping *m, const struct module_answer *a)
+{
 	z->stats.named++;
 	m->has_functions = true;
-	if (n > 1)
+	if (a->n > 1)
 		m->has_inline_frames = true;
-	if (!frames[0].file)
+	if (!a->n || !a->frames[0].file)
 		return;
 	z->stats.with_lines++;
 	m->has_filenames = true;
 	m->has_line_numbers = true;
 }
 
-/* Drop frames without any name; a nameless inlined call is part of its caller. */
-static int named_frames(struct dwarf_frame *frames, int n)
+static int apply(struct symbolizer *z, const struct module *m, const struct module_answer *a,
+		 struct profile_location *l)
 {
-	int kept = 0;
+	size_t n = a->n ? (size_t)a->n : 1;
+	struct profile_line *lines;
+	int r = 0;
 
-	for (int i = 0; i < n; i++)
-		if (frames[i].function && *frames[i].function)
-			frames[kept++] = frames[i];
-	return kept;
+	if (!a->n && !a->entry)
+		return 0;
+	lines = profile_alloc(z->p, n, sizeof(*lines));
+	if (!lines)
+		return -ENOMEM;
+	if (!a->n)
+		r = add_start(z, m, a->entry, lines);
+	for (int i = 0; i < a->n && !r; i++)
+		r = add_line(z, &a->frames[i], &lines[i]);
+	if (r)
+		return r;
+	note_found(z, m->mapping, a);
+	l->entry = a->entry ? a->entry + m->mapping->bias : 0;
+	l->lines = lines;
+	l->n_lines = (uint32_t)n;
+	return 0;
+}
+
+/* Files in their final spelling, in the profile's memory. */
+static int finish_files(struct symbolizer *z, struct module_answer *a)
+{
+	for (int i = 0; i < a->n; i++) {
+		struct dwarf_frame *f = &a->frames[i];
+		char *file;
+
+		if (!f->file)
+			continue;
+		file = source_path(f->dir, f->file);
+		f->file = file ? profile_string(z->p, file) : NULL;
+		free(file);
+		if (!f->file)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* The answer of the module's own files.  1, 0 = there are none, or -ENOMEM. */
+static int ask_files(struct symbolizer *z, struct module *m, uint64_t address, struct module_answer *ret)
+{
+	int r = m->is_tried ? 0 : open_module(z, m);
+
+	if (r || !m->symbols)
+		return r;
+	r = module_symbols_at(m->symbols, address, ret);
+	if (!r)
+		r = finish_files(z, ret);
+	if (!r && m->cache && module_symbols_has_lines(m->symbols))
+		r = symbol_cache_add(m->cache, address, ret);
+	return r ? r : 1;
 }
 
 static int symbolize_location(struct symbolizer *z, struct module *m, struct profile_location *l)
 {
-	struct dwarf_frame frames[DWARF_MAX_INLINE];
-	const char *symbol = elf_symbols_find(&m->symbols, l->address);
-	int n = dwarf_frames_at(m->frames, l->address, frames);
-	struct profile_line *lines;
+	struct module_answer a;
+	int r = 1;
 
-	if (n < 0)
-		return n;
-	if (!n)
-		frames[n++] = (struct dwarf_frame){ 0 };
-	if (symbol)
-		frames[n - 1].function = symbol;
-	n = named_frames(frames, n);
-	if (!n)
-		return 0;
-	lines = profile_alloc(z->p, (size_t)n, sizeof(*lines));
-	if (!lines)
-		return -ENOMEM;
-	for (int i = 0; i < n; i++) {
-		int r = add_line(z, &frames[i], &lines[i]);
-
-		if (r)
-			return r;
-	}
-	note_found(z, l, frames, n);
-	l->entry = elf_symbols_start(&m->symbols, l->address);
-	l->lines = lines;
-	l->n_lines = (uint32_t)n;
-	return 0;
+	if (!m->cache || !symbol_cache_find(m->cache, l->address, &a))
+		r = ask_files(z, m, l->address, &a);
+	return r > 0 ? apply(z, m, &a, l) : r;
 }
 
 static void report_progress(struct symbolizer *z)
@@ -172,25 +207,39 @@ static void report_progress(struct symbolizer *z)
 		z->o->progress(z->done, z->n, z->o->arg);
 }
 
+static bool has_file(const struct profile_mapping *m)
+{
+	return m->file[0] == '/' || !strcmp(m->file, VDSO_NAME); /* else "[anon]", "" */
+}
+
+static int open_cache(struct symbolizer *z, struct module *m)
+{
+	if (z->folder < 0 || !*m->mapping->build_id || m->mapping->file[0] != '/')
+		return 0;
+	return symbol_cache_open(z->folder, m->mapping, &m->cache);
+}
+
 /* Locations order[first..end) lie in one mapping. */
 static int symbolize_mapping(struct symbolizer *z, size_t first, size_t end)
 {
-	const struct profile_mapping *mapping = &z->p->mappings[z->p->locations[z->order[first]].mapping];
-	struct module m = { 0 };
-	int r = 0;
+	struct module m = { .mapping = &z->p->mappings[z->p->locations[z->order[first]].mapping] };
+	bool is_asked = has_file(m.mapping);
+	int r = is_asked ? open_cache(z, &m) : 0;
 
-	if (mapping->file[0] == '/') { /* else no file: "[vdso]", "[anon]", "" */
-		z->stats.modules++;
-		r = open_module(z, mapping, &m);
-	}
-	for (size_t i = first; i < end && r >= 0; i++) {
-		if (r)
-			r = symbolize_location(z, &m, &z->p->locations[z->order[i]]) ? -ENOMEM : 1;
+	z->stats.modules += is_asked;
+	for (size_t i = first; i < end && !r; i++) {
+		if (is_asked)
+			r = symbolize_location(z, &m, &z->p->locations[z->order[i]]);
 		z->done++;
 		report_progress(z);
 	}
-	close_module(&m);
-	return r < 0 ? r : 0;
+	if (!r && m.cache)
+		symbol_cache_store(m.cache); /* else it is found again the next time */
+	if (!r && m.is_tried && !m.symbols)
+		r = note_unnamed(z, &m);
+	symbol_cache_close(m.cache);
+	module_symbols_close(m.symbols);
+	return r;
 }
 
 static int compare_locations(const void *a, const void *b, void *ctx)
@@ -259,20 +308,22 @@ static int symbolize_offline(struct symbolizer *z)
 
 int profile_symbolize(struct profile *p, const struct symbolize_options *o, struct symbolize_stats *ret)
 {
-	struct symbolizer z = { .p = p, .o = o };
-	int r;
+	struct symbolizer z = { .p = p, .o = o, .folder = -1 };
+	int r = 0;
 
-	if (o && o->debug_path) {
-		z.debug_path = strdup(o->debug_path);
-		if (!z.debug_path)
-			return -ENOMEM;
+	if (o && o->debuginfod_seconds) {
+		z.stats.server_error = debug_server_open(o->debuginfod_seconds, &z.server);
+		r = z.stats.server_error == -ENOMEM ? -ENOMEM : 0;
 	}
-	z.callbacks = (Dwfl_Callbacks){ .find_elf = dwfl_build_id_find_elf,
-					.find_debuginfo = debug_files_find,
-					.section_address = dwfl_offline_section_address,
-					.debuginfo_path = o && o->debug_path ? &z.debug_path : NULL };
-	r = symbolize_offline(&z);
-	free(z.debug_path);
+	if (o && o->cache)
+		z.folder = symbol_cache_folder(o->cache);
+	if (!r)
+		r = symbolize_offline(&z);
+	if (debug_server_is_late(z.server))
+		z.stats.server_error = -ETIMEDOUT;
+	debug_server_close(z.server);
+	if (z.folder >= 0)
+		close(z.folder);
 	if (!r && ret)
 		*ret = z.stats;
 	return r;

@@ -117,12 +117,12 @@ test_child_that_used_most_has_the_table() {
 	has further 'File: blocks'
 }
 
-test_object_without_names_is_bracketed_and_told() {
+test_functions_of_a_stripped_object_are_called_by_their_begin() {
 	strip -o bare "$top/blocks"
 	status_of out err "$heaptap" run -r 1 -- ./bare 3000000
 	cat err
-	has err ' \[bare\]'
-	has err '^heaptap: \[bare\]: functions that have no names; install its debug symbols'
+	has err ' bare\+0x[0-9a-f]+ <- bare\+0x[0-9a-f]+'
+	has err '^heaptap: bare: functions without names are called by where they begin; its debug symbols '
 }
 
 test_top_of_a_program_that_sampled_nothing_names_the_others() {

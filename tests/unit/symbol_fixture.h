@@ -17,6 +17,22 @@ static inline const struct profile_function *function_of(const struct profile *p
 	return &p->functions[l->lines[i].function];
 }
 
+/* "ADDRESS NAME FILE:LINE", a line for each frame. */
+static inline char *all_frames(const struct profile *p)
+{
+	char *text = NULL;
+	size_t n = 0;
+	FILE *f = open_memstream(&text, &n);
+
+	for (size_t i = 0; i < p->n_locations; i++)
+		for (uint32_t k = 0; k < p->locations[i].n_lines; k++)
+			fprintf(f, "%#lx %s %s:%ld\n", (unsigned long)p->locations[i].address,
+				function_of(p, &p->locations[i], k)->name,
+				function_of(p, &p->locations[i], k)->filename, (long)p->locations[i].lines[k].line);
+	fclose(f);
+	return text;
+}
+
 /* A profile with one mapping, `path` at bias 0: addresses are those of the file. */
 static inline struct profile *file_profile(const char *path)
 {

@@ -120,8 +120,7 @@ Test(dwarf_walk, meets_what_libdw_meets_in_files_of_gcc)
 
 Test(dwarf_walk, meets_what_libdw_meets_in_files_of_clang)
 {
-	static const char *const flags[] = { "-O2 -gdwarf-5", "-O1 -gdwarf-4 -gsplit-dwarf",
-					     "-O2 -gdwarf-5 -gsplit-dwarf" };
+	static const char *const flags[] = { "-O2 -gdwarf-5", "-O1 -gdwarf-4" };
 
 	check("clang++", flags, ARRAY_SIZE(flags));
 }

@@ -88,6 +88,7 @@ Test(symbolize, names_this_program_innermost_first)
 static void check_unnamed(struct profile *p, size_t missing, size_t mismatched)
 {
 	struct symbolize_stats st;
+	const char *file = p->mappings[0].file;
 
 	cr_assert_eq(profile_symbolize(p, NULL, &st), 0);
 	for (size_t i = 0; i < p->n_locations; i++)
@@ -97,7 +98,7 @@ static void check_unnamed(struct profile *p, size_t missing, size_t mismatched)
 	cr_assert_eq(st.modules_missing, missing);
 	cr_assert_eq(st.modules_mismatched, mismatched);
 	if (missing + mismatched)
-		cr_assert_str_eq(st.unnamed, p->mappings[0].file);
+		cr_assert_str_eq(st.unnamed, file);
 	else
 		cr_assert_null(st.unnamed);
 	profile_free(p);

@@ -5,21 +5,6 @@
 
 #include "tests/unit/symbol_fixture.h"
 
-static char *all_frames(const struct profile *p)
-{
-	char *text = NULL;
-	size_t n = 0;
-	FILE *f = open_memstream(&text, &n);
-
-	for (size_t i = 0; i < p->n_locations; i++)
-		for (uint32_t k = 0; k < p->locations[i].n_lines; k++)
-			fprintf(f, "%#lx %s %s:%ld\n", (unsigned long)p->locations[i].address,
-				function_of(p, &p->locations[i], k)->name,
-				function_of(p, &p->locations[i], k)->filename, (long)p->locations[i].lines[k].line);
-	fclose(f);
-	return text;
-}
-
 static char *frames_of(const char *path, const char *text_of)
 {
 	struct profile *p = file_profile(path);

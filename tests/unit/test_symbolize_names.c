@@ -103,8 +103,8 @@ Test(symbolize_names, dwarf_alone_names_functions_as_their_symbols)
 	for (size_t i = 0; i < p->n_locations; i++) {
 		char line[8192];
 
-		if (!p->locations[i].n_lines)
-			continue;
+		if (!p->locations[i].n_lines || !*function_of(p, &p->locations[i], 0)->system_name)
+			continue; /* start-up code, which DWARF does not know */
 		snprintf(line, sizeof(line), "\n%s\n", function_of(p, &p->locations[i], 0)->name);
 		cr_assert_not_null(strstr(symbols, line), "no symbol is called %s", line);
 		qualified += strstr(line, "::") != NULL;
