@@ -126,6 +126,7 @@ install: all
 	install -d '$(DESTDIR)$(LIBDIR)'
 	ln -sfr '$(DESTDIR)$(PREFIX)/lib/heaptap/libheaptap.so' '$(DESTDIR)$(LIBDIR)/libheaptap.so'
 	install -D -m 644 scripts/systemd/heaptap-collectord.socket '$(DESTDIR)$(UNITDIR)/heaptap-collectord.socket'
+	install -D -m 644 scripts/systemd/heaptap-http.socket '$(DESTDIR)$(UNITDIR)/heaptap-http.socket'
 	install -D -m 644 scripts/systemd/heaptap.sysusers '$(DESTDIR)$(SYSUSERSDIR)/heaptap.conf'
 	install -d '$(DESTDIR)$(DOCDIR)/examples'
 	$(call fill,scripts/systemd/heaptap-collectord.service,'$(DESTDIR)$(UNITDIR)/heaptap-collectord.service')

@@ -179,10 +179,12 @@ static int serve(struct daemon *d)
 static int set_up(struct daemon *d)
 {
 	struct fault f;
-	int r = systemd_take(&d->config.listen_fd);
+	struct systemd_sockets passed;
+	int r = systemd_take(&passed);
 
 	if (r)
 		return r;
+	d->config.listen_fd = passed.programs;
 	if (d->config.listen_fd < 0)
 		make_socket_directory(&d->config);
 	if (loop_new(&d->loop, &f) || collector_new(d->loop, &d->config, &d->collector, &f)) {
@@ -194,7 +196,7 @@ static int set_up(struct daemon *d)
 		log_say("out of memory");
 		return -ENOMEM;
 	}
-	return daemon_http_start(&d->settings, d->loop, d->collector, &d->http);
+	return daemon_http_start(&d->settings, &passed, d->loop, d->collector, &d->http);
 }
 
 int main(int argc, char **argv)

@@ -82,17 +82,36 @@ static int read_token(const struct daemon_settings *o)
 	return 0;
 }
 
-int daemon_http_start(const struct daemon_settings *o, struct loop *loop, struct collector *c, struct http **ret)
+static int take_passed(const struct systemd_sockets *passed, struct http *h)
 {
-	const struct http_config config = { .token = *o->http ? token : NULL, .log = on_line };
 	struct fault f;
-	int r = *o->http ? read_token(o) : 0;
+	int r = 0;
+
+	for (unsigned i = 0; i < passed->n_http && !r; i++)
+		r = http_listen_fd(h, passed->http[i], &f);
+	if (r)
+		log_say("%s", f.text);
+	else if (passed->n_http)
+		log_say("HTTP on %u socket%s of the service manager", passed->n_http,
+			passed->n_http == 1 ? "" : "s");
+	return r;
+}
+
+int daemon_http_start(const struct daemon_settings *o, const struct systemd_sockets *passed, struct loop *loop,
+		      struct collector *c, struct http **ret)
+{
+	const bool is_tcp = *o->http || passed->has_tcp;
+	const struct http_config config = { .token = is_tcp ? token : NULL, .log = on_line };
+	struct fault f;
+	int r = is_tcp ? read_token(o) : 0;
 
 	if (!r && http_new(loop, c, &config, ret, &f)) {
 		log_say("%s", f.text);
 		r = -EIO;
 	}
 	if (!r)
+		r = take_passed(passed, *ret);
+	if (!r && (!passed->n_http || *o->http_socket))
 		r = listen_path(o, *ret);
 	if (!r && *o->http)
 		r = listen_tcp(o, *ret);

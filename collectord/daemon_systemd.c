@@ -11,6 +11,7 @@
 
 #include "collectord/daemon_log.h"
 #include "collectord/live/clock.h"
+#include "common/compiler.h"
 
 #define NS_PER_MS 1000000u
 #define STATUS_MS 1000
@@ -25,11 +26,26 @@ static int refuse(int fd, const char *name)
 	return -EINVAL;
 }
 
-static int take_one(int fd, const char *name, int *socket)
+static int take_http(int fd, const char *name, struct systemd_sockets *s)
 {
-	if (*socket >= 0 || sd_is_socket_unix(fd, SOCK_SEQPACKET, 1, NULL, 0) <= 0)
+	if (s->n_http == ARRAY_SIZE(s->http) || sd_is_socket(fd, AF_UNSPEC, SOCK_STREAM, 1) <= 0) {
+		log_say("descriptor %d, \"%.64s\", from the service manager is not one of at most %u listening "
+			"stream sockets: give the socket unit nothing but ListenStream=",
+			fd, name, SYSTEMD_MAX_HTTP);
+		return -EINVAL;
+	}
+	s->has_tcp |= sd_is_socket(fd, AF_UNIX, SOCK_STREAM, 1) <= 0;
+	s->http[s->n_http++] = fd;
+	return 0;
+}
+
+static int take_one(int fd, const char *name, struct systemd_sockets *s)
+{
+	if (!strcmp(name, SYSTEMD_HTTP))
+		return take_http(fd, name, s);
+	if (s->programs >= 0 || sd_is_socket_unix(fd, SOCK_SEQPACKET, 1, NULL, 0) <= 0)
 		return refuse(fd, name);
-	*socket = fd;
+	s->programs = fd;
 	return 0;
 }
 
@@ -40,20 +56,21 @@ static void free_names(char **names)
 	free(names);
 }
 
-int systemd_take(int *ret_socket)
+int systemd_take(struct systemd_sockets *ret)
 {
+	struct systemd_sockets all = { .programs = -1 };
 	char **names = NULL;
-	int n = sd_listen_fds_with_names(1, &names), r = 0, socket = -1;
+	int n = sd_listen_fds_with_names(1, &names), r = 0;
 
 	if (n < 0) {
 		log_say("LISTEN_FDS or LISTEN_FDNAMES of the environment cannot be used: %s", strerror(-n));
 		return -EINVAL;
 	}
 	for (int i = 0; !r && i < n; i++)
-		r = take_one(SD_LISTEN_FDS_START + i, names[i], &socket);
+		r = take_one(SD_LISTEN_FDS_START + i, names[i], &all);
 	free_names(names);
 	if (!r)
-		*ret_socket = socket;
+		*ret = all;
 	return r;
 }
 

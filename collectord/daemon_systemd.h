@@ -4,13 +4,24 @@
  * only. Failures are said in one line on the log. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "collectord/live/loop.h"
 
-/* Take over what was passed in.  *ret_socket: the listening socket, or -1 if none was.  0, or -EINVAL: something
- * else was passed, and it has been said. */
-int systemd_take(int *ret_socket);
+#define SYSTEMD_HTTP "http" /* FileDescriptorName= of sockets for that */
+#define SYSTEMD_MAX_HTTP 8
+
+/* Listening sockets that were passed in. */
+struct systemd_sockets {
+	int programs; /* -1: none */
+	int http[SYSTEMD_MAX_HTTP];
+	unsigned n_http;
+	bool has_tcp; /* among these */
+};
+
+/* Take over what was passed in.  0, or -EINVAL: something else was passed, and it has been said. */
+int systemd_take(struct systemd_sockets *ret);
 
 struct systemd;
 

@@ -100,6 +100,13 @@ static const char *malformed(const struct request *q, struct MHD_Connection *mhd
 	return NULL;
 }
 
+static bool is_large(struct MHD_Connection *mhd)
+{
+	const char *length = MHD_lookup_connection_value(mhd, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
+
+	return length && strtoull(length, NULL, 10) > MAX_BODY;
+}
+
 /* The header is there.  True: go on; else an error was queued. */
 static bool begin(struct request *q, struct MHD_Connection *mhd, const char *method, enum MHD_Result *ret)
 {
@@ -113,22 +120,19 @@ static bool begin(struct request *q, struct MHD_Connection *mhd, const char *met
 				   MAX_HEADER);
 	else if (why)
 		*ret = reply_error(mhd, MHD_HTTP_BAD_REQUEST, "%s", why);
+	else if (is_large(mhd))
+		*ret = reply_error(mhd, MHD_HTTP_CONTENT_TOO_LARGE, "more than %u bytes of body", MAX_BODY);
 	else
 		return access_check(q, mhd, ret) && answer_takes(q, mhd, method, ret);
 	return false;
 }
 
-static enum MHD_Result refuse_big(struct MHD_Connection *mhd)
-{
-	return reply_error(mhd, MHD_HTTP_CONTENT_TOO_LARGE, "more than %u bytes of body", MAX_BODY);
-}
-
-static enum MHD_Result take_body(struct request *q, struct MHD_Connection *mhd, const char *data, size_t *size)
+static enum MHD_Result take_body(struct request *q, const char *data, size_t *size)
 {
 	char *grown;
 
 	if (*size > MAX_BODY - q->n_body)
-		return refuse_big(mhd);
+		return MHD_NO; /* more than it said */
 	grown = realloc(q->body, q->n_body + *size);
 	if (!grown)
 		return MHD_NO;
@@ -154,7 +158,7 @@ enum MHD_Result serve_request(void *cls, struct MHD_Connection *mhd, const char 
 		return ret;
 	}
 	if (*size)
-		return take_body(q, mhd, data, size);
+		return take_body(q, data, size);
 	ret = q->is_worked ? answer_worked(q, mhd) : answer_request(q, mhd, method);
 	if (q->job)
 		conn_suspend(q->conn);

@@ -17,7 +17,7 @@ test_everything_is_in_the_package() {
 	local lib
 	lib=usr/lib/$(dpkg-architecture -q DEB_HOST_MULTIARCH)/libheaptap.so
 	is "$(cd "$top/root" && find . ! -type d | sort | tr '\n' ' ')" "$(printf './%s\n' \
-		lib/systemd/system/heaptap-collectord.service lib/systemd/system/heaptap-collectord.socket \
+		lib/systemd/system/heaptap-{collectord.service,collectord.socket,http.socket} \
 		usr/bin/heaptap usr/bin/heaptap-collectord usr/lib/heaptap/libheaptap.so usr/lib/sysusers.d/heaptap.conf "$lib" \
 		usr/share/bash-completion/completions/heaptap usr/share/doc/heaptap/{changelog.gz,copyright,examples/trace.conf} \
 		usr/share/man/man1/heaptap.1.gz usr/share/man/man1/heaptap-run.1.gz usr/share/man/man5/heaptap-formats.5.gz \

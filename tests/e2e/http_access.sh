@@ -1,7 +1,7 @@
 #!/bin/bash
 # tests/e2e/http_access.sh - the daemon's HTTP: who sees what, tokens, hosts, errors as net/http/pprof has them.
 . "$(dirname "$0")/../lib.sh"
-need curl go setpriv
+need curl go python3 setpriv ss
 daemon=$HEAPTAP_BUILD/heaptap-collectord
 
 start_daemon() { # OPTION...: its pid in $daemon_pid, its HTTP socket in $http
@@ -217,6 +217,81 @@ test_run_serves_its_own_user_without_a_token() {
 	fi
 	exec {pipe}>&-
 	wait
+}
+
+# The manager owns the sockets: the daemon answers what came before it was there, and leaves them behind.
+test_sockets_of_a_service_manager() {
+	local url token
+	mkdir -m 700 state
+	sock=$top/s$BASHPID
+	http=$sock.http
+	python3 - "$http" "$daemon" --socket "$sock" --state "$PWD/state" --rate 1 2>daemon.log >port <<-'END' &
+		import os, socket, sys
+		served = [socket.socket(socket.AF_UNIX), socket.socket(socket.AF_INET)]
+		served[0].bind(sys.argv[1])
+		served[1].bind(("127.0.0.1", 0))
+		for s in served:
+		    s.listen(16)
+		print(served[1].getsockname()[1], flush=True)
+		for i, s in enumerate(served):
+		    os.dup2(s.fileno(), 200 + i)
+		for i in range(2):
+		    os.dup2(200 + i, 3 + i)
+		os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="2", LISTEN_FDNAMES="http:http")
+		os.execv(sys.argv[2], sys.argv[2:])
+	END
+	daemon_pid=$!
+	wait_for 60 grep -q 'HTTP on 2 sockets' daemon.log
+	start_program a 3
+	is "$(ask /debug/pprof/heap)" 200
+	token=$(<state/http-token)
+	is "$(curl -sS -o body -w '%{http_code}' "http://127.0.0.1:$(<port)/debug/pprof/heap")" 401
+	is "$(curl -sS -o body -w '%{http_code}' "http://127.0.0.1:$(<port)/debug/pprof/heap?token=$token")" 200
+	is "$(curl -sS -o body -w '%{http_code}' -H 'Host: evil.test' "http://127.0.0.1:$(<port)/debug/pprof/heap?token=$token")" 403
+	kill -TERM "$daemon_pid"
+	wait "$daemon_pid"
+	[ -S "$http" ] || fail "the manager's socket is gone"
+}
+
+# Unfinished requests over TCP, which take all the room there is.
+test_two_hundred_half_requests_do_not_stop_it() {
+	local url token
+	start_daemon --http 127.0.0.1:0
+	start_program a 3
+	url=http://$(url_of_daemon)/debug/pprof/heap
+	token=$(<state/http-token)
+	python3 - "$url" <<-'END' &
+		import socket, sys, time, urllib.parse
+		at = urllib.parse.urlsplit(sys.argv[1])
+		clients = []
+		for i in range(200):
+		    clients.append(socket.create_connection((at.hostname, at.port)))
+		    clients[-1].sendall(b"GET /debug/pprof/heap HTTP/1.1\r\nHost: localhost\r\nX: "[:20 + i % 20])
+		open("full", "w").close()
+		while True:  # a byte now and then: a deadline that every byte puts off would never come
+		    time.sleep(0.2)
+		    for c in clients:
+		        try:
+		            c.send(b"x")
+		        except OSError:
+		            pass
+	END
+	local slow=$!
+	wait_for 60 [ -e full ]
+	for _ in 1 2 3; do
+		is "$(curl -sS --retry 5 --retry-all-errors -o body -w '%{http_code}' -H "Authorization: Bearer $token" "$url")" 200
+	done
+	pprof -top -unit=B "http://:$token@${url#http://}" >out 2>err
+	has out 'of 3145728B total'
+	answers 200 . /debug/pprof/heap
+	wait_for 60 all_closed
+	kill $slow
+	stop_daemon
+}
+
+# Of the clients' ends none is connected any more: the deadline is of the whole request.
+all_closed() {
+	[ "$(ss -Htn state established "( sport = :$(url_of_daemon | cut -d: -f2) )" | wc -l)" -eq 0 ]
 }
 
 run_tests

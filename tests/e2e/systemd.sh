@@ -19,7 +19,7 @@ verify() { # UNIT-FILE...
 }
 
 test_units_are_understood() {
-	verify "$(units)/heaptap-collectord.socket" "$(units)/heaptap-collectord.service"
+	verify "$(units)"/heaptap-*
 	sed 's/^WatchdogSec=/WatchDogSeconds=/' "$(units)/heaptap-collectord.service" >heaptap-broken.service
 	SYSTEMD_UNIT_PATH=$(units): systemd-analyze verify --man=no ./heaptap-broken.service >broken.log 2>&1 || true
 	has broken.log 'WatchDogSeconds'
