@@ -1,15 +1,19 @@
 /* collectord/cli/run_dirs.c - the directory of a run's snapshots, and the private one of its socket. */
 #include <ctype.h>
 #include <errno.h>
+#include <glob.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "collectord/cli/run.h"
+#include "collectord/live/bind.h"
 
 #define SOCKET_NAME "/socket"
+#define FRESH_S 60 /* seconds until a directory counts as left behind */
 
 void dirs_sanitize(const char *name, char *buf, size_t size)
 {
@@ -28,6 +32,37 @@ void dirs_sanitize(const char *name, char *buf, size_t size)
 		buf[1] = '\0';
 }
 
+/* What a `heaptap run` that was killed left: a directory of ours with a socket nobody answers, or with nothing. One
+ * that has just been made may not be listening yet. */
+static bool is_left_behind(const char *dir, const char *socket)
+{
+	struct stat st, in;
+
+	if (lstat(dir, &st) || !S_ISDIR(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 0777) != 0700 ||
+	    time(NULL) - st.st_mtime <= FRESH_S)
+		return false;
+	return lstat(socket, &in) || (S_ISSOCK(in.st_mode) && !bind_is_answered(socket));
+}
+
+static void sweep(const char *parent)
+{
+	char pattern[PATH_MAX], socket[PATH_MAX];
+	glob_t g = { 0 };
+
+	if (snprintf(pattern, sizeof(pattern), "%s/heaptap.??????", parent) < (int)sizeof(pattern))
+		glob(pattern, GLOB_NOSORT, NULL, &g);
+	for (size_t i = 0; i < g.gl_pathc; i++) {
+		const char *dir = g.gl_pathv[i];
+
+		if (snprintf(socket, sizeof(socket), "%s" SOCKET_NAME, dir) >= (int)sizeof(socket) ||
+		    !is_left_behind(dir, socket))
+			continue;
+		unlink(socket);
+		rmdir(dir); /* not if there is anything else in it */
+	}
+	globfree(&g);
+}
+
 /* Below `parent` if the socket's name then fits struct sockaddr_un. */
 static bool make_private(struct run_dirs *d, const char *parent)
 {
@@ -37,6 +72,7 @@ static bool make_private(struct run_dirs *d, const char *parent)
 		return false;
 	if (!mkdtemp(d->socket)) /* 0700 */
 		return false;
+	sweep(parent);
 	strcat(d->socket, SOCKET_NAME);
 	return true;
 }

@@ -67,6 +67,22 @@ static bool answers(int probe, const struct sockaddr_un *addr)
 	return kill(owner.pid, 0) == 0 || errno != ESRCH;
 }
 
+bool bind_is_answered(const char *path)
+{
+	struct sockaddr_un addr;
+	bool ret = true;
+	int probe;
+
+	if (address_of(path, &addr, NULL))
+		return true;
+	probe = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (probe < 0)
+		return true;
+	ret = answers(probe, &addr);
+	close(probe);
+	return ret;
+}
+
 /* If the path exists: remove it when it is a socket that nobody answers. */
 static int remove_stale(const char *path, int type, const struct sockaddr_un *addr, struct fault *f)
 {

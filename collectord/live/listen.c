@@ -15,9 +15,10 @@
 #include "common/abi.h"
 
 #define ACCEPT_BATCH 64
-#define MAX_CLIENTS 512  /* half-way through; the oldest makes room */
-#define DEADLINE_MS 1000 /* for the message */
-#define BACKOFF_MS 100   /* out of descriptors or memory: leave clients in the backlog */
+#define MAX_CLIENTS 512          /* half-way through; the oldest makes room */
+#define MAX_CLIENTS_PER_USER 128 /* then the oldest of that user */
+#define DEADLINE_MS 1000         /* for the message */
+#define BACKOFF_MS 100           /* out of descriptors or memory: leave clients in the backlog */
 #ifndef SO_PEERPIDFD
 #define SO_PEERPIDFD 77 /* Linux 6.5; Debian 12's headers are older */
 #endif
@@ -40,7 +41,7 @@ struct listener {
 	bool bound; /* we bound config.path */
 	struct loop_watch *watch;
 	struct loop_timer *backoff;
-	TAILQ_HEAD(, client) clients;
+	TAILQ_HEAD(client_list, client) clients;
 	size_t n_clients;
 };
 
@@ -184,6 +185,25 @@ static void on_deadline(void *arg)
 	client_free(arg);
 }
 
+/* A user who connects and says nothing does not push others out. */
+static void make_room(struct listener *l, uint32_t uid)
+{
+	struct client *c, *oldest = NULL;
+	size_t users = 0;
+
+	TAILQ_FOREACH_REVERSE(c, &l->clients, client_list, link)
+	{
+		if (c->peer.uid == uid) {
+			oldest = c;
+			users++;
+		}
+	}
+	if (users > MAX_CLIENTS_PER_USER)
+		client_free(oldest);
+	else if (l->n_clients > MAX_CLIENTS)
+		client_free(TAILQ_FIRST(&l->clients));
+}
+
 static void client_new(struct listener *l, int sock)
 {
 	struct client *c = calloc(1, sizeof(*c));
@@ -195,12 +215,12 @@ static void client_new(struct listener *l, int sock)
 	c->listener = l;
 	c->peer = (struct peer){ .pidfd = -1, .sock = sock };
 	TAILQ_INSERT_TAIL(&l->clients, c, link);
-	if (++l->n_clients > MAX_CLIENTS)
-		client_free(TAILQ_FIRST(&l->clients));
+	l->n_clients++;
 	if (identify(c) || !may_attach(l, &c->peer)) {
 		client_free(c);
 		return;
 	}
+	make_room(l, c->peer.uid);
 	/* A shim sends its hello right after connecting: usually it is here already. */
 	if (client_read(c))
 		return;

@@ -88,6 +88,11 @@ int region_is_ours(struct shared_region *r)
 	ours = fcntl(r->memfd, F_ADD_SEALS, F_SEAL_WRITE) == 0 || errno != EBUSY;
 	base = mmap(NULL, r->size, PROT_READ | PROT_WRITE, ours ? MAP_PRIVATE | MAP_NORESERVE : MAP_SHARED,
 		    r->memfd, 0);
+	if (base == MAP_FAILED &&
+	    errno == EPERM) { /* sealed by a client (F_SEAL_FUTURE_WRITE): what is there counts */
+		ours = true;
+		base = mmap(NULL, r->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, r->memfd, 0);
+	}
 	if (base == MAP_FAILED)
 		return -errno;
 	madvise(base, r->size, MADV_DONTDUMP);

@@ -12,7 +12,9 @@
 #define FIRST_DRAIN_MS 10u
 #define MIN_DRAIN_MS 2u
 #define MAX_DRAIN_MS 100u
-#define IDLE_DRAIN_MS 200u         /* nothing came at all */
+#define IDLE_DRAIN_MS 200u   /* nothing came at all */
+#define IDLE_SPARSE_MS 1000u /* the same where events are so rare that lanes do not fill up meanwhile */
+#define SPARSE_RATE 65536u
 #define TARGET_FILL 25u            /* per cent of a lane, when we come */
 #define LOOK_INTERVAL_NS 500000000 /* between two looks whether anybody has the region */
 #define ADOPT_BATCH 64u            /* processes taken up in one pass: others wait for their collector, too */
@@ -243,7 +245,8 @@ void session_forget(struct session *s, struct process *p)
 /* Proportional to how full the fullest lane was, so that it is a quarter full next time. */
 static uint32_t next_drain_ms(const struct session *s, const struct drain_result *res)
 {
-	uint32_t ms = s->drain_ms * 2, limit = res->events ? MAX_DRAIN_MS : IDLE_DRAIN_MS;
+	uint32_t ms = s->drain_ms * 2, idle = s->rate < SPARSE_RATE ? IDLE_DRAIN_MS : IDLE_SPARSE_MS;
+	uint32_t limit = res->events ? MAX_DRAIN_MS : idle;
 
 	if (res->fill_pct > TARGET_FILL / 2)
 		ms = s->drain_ms * TARGET_FILL / res->fill_pct;

@@ -203,7 +203,7 @@ BACKENDS(listen, silent_client_is_dropped_after_its_deadline)
 
 BACKENDS(listen, a_crowd_of_silent_clients_keeps_nobody_out)
 {
-	enum { N = 700, HALF_WAY = 512 };
+	enum { N = 700, HALF_WAY = 128 } /* of one user */;
 	struct bench b;
 	static int socks[N];
 	struct rlimit r = { 4096, 4096 };
