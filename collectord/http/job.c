@@ -3,12 +3,16 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/queue.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "collectord/live/clock.h"
 
 #define MAX_WORKERS 4u
 #define MAX_WORKERS_PER_USER 2u
+#define MAX_COPIES 2u /* of us, encoding large snapshots at a time */
 #define MAX_JOBS 128u
 #define MAX_JOBS_PER_USER 32u
 #define MAX_DIFFERENCES_PER_USER 8u /* each holds a snapshot while it waits */
@@ -18,14 +22,17 @@
 #define RETRY_MS 20
 #define PAUSE_FACTOR 4u /* times the processor time a snapshot took, before the next is taken */
 
+/* A snapshot's bytes. */
 struct buffer {
-	void *at; /* malloc'ed */
+	void *at;
 	size_t len;
+	bool is_mapped; /* else malloc'ed */
 };
 
 enum job_state {
-	JOB_QUEUED,  /* for a snapshot */
-	JOB_WAITING, /* until the seconds are over */
+	JOB_QUEUED,   /* for a snapshot */
+	JOB_ENCODING, /* a copy of us makes it */
+	JOB_WAITING,  /* until the seconds are over */
 	JOB_WORKING,
 };
 
@@ -36,6 +43,7 @@ struct job {
 	enum job_state state;
 	struct buffer before, now;
 	struct loop_timer *timer;
+	struct offload *offload;
 	struct worker *worker;
 	void (*done)(void *arg, enum job_end how, struct bytes answer);
 	void *arg;
@@ -51,13 +59,22 @@ struct jobs {
 	TAILQ_HEAD(, job) list;
 };
 
+static void buffer_done(struct buffer *b)
+{
+	if (b->is_mapped)
+		munmap(b->at, b->len);
+	else
+		free(b->at);
+}
+
 static void job_free(struct job *j)
 {
 	TAILQ_REMOVE(&j->all->list, j, link);
 	worker_cancel(j->worker);
+	offload_cancel(j->offload);
 	loop_timer_free(j->timer);
-	free(j->before.at);
-	free(j->now.at);
+	buffer_done(&j->before);
+	buffer_done(&j->now);
 	free(j);
 }
 
@@ -130,7 +147,8 @@ static bool is_ready(const struct job *j)
 		return true;
 	TAILQ_FOREACH(other, &j->all->list, link)
 	{
-		users += other->state == JOB_WORKING && other->q.viewer == j->q.viewer;
+		users += (other->state == JOB_WORKING || other->state == JOB_ENCODING) &&
+			 other->q.viewer == j->q.viewer;
 	}
 	return !workers_are_busy(j->all->workers) && users < MAX_WORKERS_PER_USER;
 }
@@ -151,32 +169,74 @@ static struct job *next_in_turn(const struct jobs *all)
 	return first;
 }
 
-static bool is_anybody_queued(const struct jobs *all)
+static unsigned count(const struct jobs *all, enum job_state state)
 {
 	const struct job *j;
+	unsigned n = 0;
 
 	TAILQ_FOREACH(j, &all->list, link)
 	{
-		if (j->state == JOB_QUEUED)
-			return true;
+		n += j->state == state;
 	}
-	return false;
+	return n;
+}
+
+static void taken(struct job *j, int r)
+{
+	if (r) {
+		finish(j, r == -ESRCH ? JOB_ENDED : JOB_FAILED, (struct bytes){ 0 });
+	} else if (j->q.seconds && !j->now.at) {
+		j->state = JOB_WAITING;
+		loop_timer_set(j->timer, j->q.seconds * 1000);
+	} else {
+		work(j);
+	}
+}
+
+static int map(int fd, struct buffer *ret)
+{
+	struct stat st;
+	void *at;
+
+	if (fstat(fd, &st) || st.st_size <= 0)
+		return -EIO;
+	at = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (at == MAP_FAILED)
+		return -errno;
+	*ret = (struct buffer){ at, (size_t)st.st_size, true };
+	return 0;
+}
+
+static void on_encoded(void *arg, int result, int fd)
+{
+	struct job *j = arg;
+
+	j->offload = NULL;
+	loop_timer_set(j->all->turn, 0);
+	if (!result)
+		result = map(fd, wants_first(j) ? &j->before : &j->now);
+	if (fd >= 0)
+		close(fd);
+	taken(j, result);
 }
 
 /* Take the snapshot it waits for, and go on. */
 static void serve(struct job *j)
 {
 	struct buffer *to = wants_first(j) ? &j->before : &j->now;
-	int r = collector_encode(j->all->collector, j->q.session, j->q.pid, &to->at, &to->len);
+	int r = collector_encode_aside(j->all->collector, j->q.session, j->q.pid,
+				       count(j->all, JOB_ENCODING) < MAX_COPIES ? on_encoded : NULL, j, &j->offload,
+				       &to->at, &to->len);
 
-	if (r) {
-		finish(j, r == -ESRCH ? JOB_ENDED : JOB_FAILED, (struct bytes){ 0 });
-	} else if (to == &j->before) {
-		j->state = JOB_WAITING;
-		loop_timer_set(j->timer, j->q.seconds * 1000);
-	} else {
-		work(j);
+	if (r == -EAGAIN) { /* its turn comes again */
+		j->all->next_turn_ns = clock_read_ns(CLOCK_MONOTONIC) + RETRY_MS * 1000000ull;
+		return;
 	}
+	loop_timer_set(j->timer, -1);
+	if (r == 1)
+		j->state = JOB_ENCODING;
+	else
+		taken(j, r);
 }
 
 static void on_turn(void *arg)
@@ -186,17 +246,18 @@ static void on_turn(void *arg)
 	uint64_t now = clock_read_ns(CLOCK_MONOTONIC), began;
 
 	if (!j) {
-		if (is_anybody_queued(all))
+		if (count(all, JOB_QUEUED))
 			loop_timer_set(all->turn, RETRY_MS); /* a killed worker may take its time */
 		return;
 	}
 	if (now >= all->next_turn_ns) {
 		all->last_viewer = j->q.viewer;
+		all->next_turn_ns = now;
 		began = clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
 		serve(j);
-		all->next_turn_ns = now + PAUSE_FACTOR * (clock_read_ns(CLOCK_THREAD_CPUTIME_ID) - began);
+		all->next_turn_ns += PAUSE_FACTOR * (clock_read_ns(CLOCK_THREAD_CPUTIME_ID) - began);
 	}
-	if (is_anybody_queued(all))
+	if (count(all, JOB_QUEUED))
 		loop_timer_set(all->turn,
 			       now < all->next_turn_ns ? (int64_t)((all->next_turn_ns - now) / 1000000) + 1 : 0);
 }
