@@ -1,7 +1,7 @@
 #!/bin/bash
 # tests/e2e/http.sh - profiles of running programs over HTTP, fetched by the tools that people fetch them with.
 . "$(dirname "$0")/../lib.sh"
-need go curl redis-server redis-benchmark
+need go curl python3 redis-server redis-benchmark
 
 # --- a loaded server that stands still -----------------------------------------------------------------------------
 
@@ -150,6 +150,72 @@ test_index_lists_the_profiles_with_their_counts() {
 		import sys, xml.dom.minidom
 		xml.dom.minidom.parseString(open(sys.argv[1]).read().replace("<!DOCTYPE html>", "").replace("<meta charset='utf-8'>", ""))
 	END
+}
+
+# So many stacks that a copy of the collector encodes them.
+test_large_profile() {
+	local url pid stacks
+	mkfifo in
+	PYTHONMALLOC=malloc "$heaptap" run --http=127.0.0.1:0 -i 0 -r 1 -- python3 -c '
+import asyncio, email.mime.text, http.server, json, unittest.mock, xml.dom.minidom
+print("ready", flush=True); input()' <in >out 2>err &
+	exec {pipe}>in
+	wait_for 60 grep -q ready out
+	url=$(sed -nE 's,.*go tool pprof (.*)/heap$,\1,p' err)
+	curl -sS "$url/" >index
+	stacks=$(sed -nE "s,.*<td>([0-9]+)</td><td><a href='/pid/([0-9]+)/debug/pprof/heap.*,\1 \2,p" index)
+	pid=${stacks#* }
+	[ "${stacks% *}" -gt 3000 ] || fail "only $stacks stacks"
+	pprof -top "$url/heap" 2>err.pprof | timeless >expected
+	"$heaptap" top "$pid" | timeless >actual
+	same_files actual expected
+	pprof -top -seconds 1 "$url/heap" >out 2>err.pprof
+	has out 'of 0 total'
+	echo >&"$pipe"
+	exec {pipe}>&-
+	wait
+}
+
+test_processes_of_nginx() {
+	need nginx
+	local url pid all=()
+	mkdir -p logs html
+	seq 2000 >html/page.txt
+	cat >nginx.conf <<-CONF
+		daemon off; master_process on; worker_processes 2; pid $PWD/nginx.pid; error_log $PWD/error.log;
+		events { worker_connections 64; }
+		http {
+		  access_log off; gzip on; gzip_types text/plain; client_body_temp_path $PWD/b; proxy_temp_path $PWD/p;
+		  fastcgi_temp_path $PWD/f; uwsgi_temp_path $PWD/u; scgi_temp_path $PWD/s;
+		  server { listen unix:$PWD/web.sock; root $PWD/html; default_type text/plain; }
+		}
+	CONF
+	chmod 755 . html && chmod 644 html/page.txt
+	"$heaptap" run --http=127.0.0.1:0 -i 0 -r 1 -o run -- nginx -p "$PWD" -c nginx.conf -g 'user root;' >out 2>err &
+	local launcher=$!
+	wait_for 60 [ -S web.sock ]
+	url=$(sed -nE 's,.*go tool pprof (.*)/debug/pprof/heap$,\1,p' err)
+	wait_for 60 three_processes "$url"
+	curl -sf --compressed --unix-socket web.sock -o page http://localhost/page.txt
+	is "$(curl -sS -o choices -w '%{http_code}' "$url/debug/pprof/heap")" 400
+	is "$(head -n 1 choices)" '3 processes are recorded: ask for one of them'
+	for pid in $(sed -nE 's,^/pid/([0-9]+)/debug/pprof/heap .*,\1,p' choices); do
+		kill -STOP "$pid"
+		all+=("$url/pid/$pid/debug/pprof/heap")
+		pprof -top "$url/pid/$pid/debug/pprof/heap" 2>err.pprof | timeless >expected
+		"$heaptap" top "$pid" | timeless >actual
+		same_files actual expected
+		has expected ' ngx_'
+	done
+	pprof -top "${all[@]}" >sum 2>err.pprof
+	has sum ' ngx_'
+	for pid in $(sed -nE 's,^/pid/([0-9]+)/.*,\1,p' choices); do kill -CONT "$pid"; done
+	kill -QUIT "$(<nginx.pid)"
+	wait $launcher || fail "exit status $?: $(cat err)"
+}
+
+three_processes() { # URL
+	[ "$(curl -sS "$1/debug/pprof/" | grep -c "<a href='/pid/[0-9]*/debug/pprof/'>")" -eq 3 ]
 }
 
 # The last: it lets the server run.
