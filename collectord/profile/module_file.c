@@ -15,13 +15,31 @@
 const char module_changed[] = "changed since the run";
 const char module_gone[] = "no longer there";
 
+/* Opening a FIFO or a device can have effects, on whoever waits at the other end or on a machine: what it is is
+ * seen first.  The name is a foreign program's; the one that was looked at is the one that is opened. */
+static int open_regular(const char *path)
+{
+	int there = open(path, O_PATH | O_CLOEXEC), fd = -1;
+	char same[32];
+	struct stat st;
+
+	if (there < 0)
+		return -1;
+	snprintf(same, sizeof(same), "/proc/self/fd/%d", there);
+	errno = EINVAL;
+	if (!fstat(there, &st) && S_ISREG(st.st_mode))
+		fd = open(same, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	close(there);
+	return fd;
+}
+
 /* Why a file cannot be the module's, or NULL. */
 static const char *what_is_wrong(int fd, bool has_build_id, int64_t began)
 {
 	struct stat st;
 
-	if (fstat(fd, &st) || !S_ISREG(st.st_mode))
-		return "not a file";
+	if (fstat(fd, &st))
+		return "cannot be opened";
 	if (st.st_size > MAX_FILE)
 		return "too large";
 	if (!has_build_id && (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec > began)
@@ -32,11 +50,13 @@ static const char *what_is_wrong(int fd, bool has_build_id, int64_t began)
 int module_open(const struct profile_mapping *m, int64_t began, const char **ret_why)
 {
 	bool is_vdso = !strcmp(m->file, VDSO_NAME);
-	int fd = is_vdso ? vdso_open() : open(m->file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	int fd = is_vdso ? vdso_open() : open_regular(m->file);
 	const char *why;
 
 	if (fd < 0) {
-		*ret_why = is_vdso || errno == ENOENT ? module_gone : "cannot be opened";
+		*ret_why = is_vdso || errno == ENOENT ? module_gone
+			   : errno == EINVAL          ? "not a file"
+						      : "cannot be opened";
 		return -1;
 	}
 	why = what_is_wrong(fd, *m->build_id || is_vdso, began);
