@@ -77,7 +77,8 @@ const struct option_desc report_option_table[REPORT_OPTION_COUNT] = {
 	WORDS("by", by, "thread|process",
 	      "top: totals per thread (of `heaptap run --by-thread`) or per process,\nwhen several SOURCEs are "
 	      "given"),
-	FLAG("by_process", process_callers, "several SOURCEs: their processes as outermost callers"),
+	FLAG("by_process", process_callers,
+	     "several SOURCEs: their processes as labels (process, pid), and as\noutermost callers"),
 	FLAG("upstream", report.upstream, "as newer pprof prints it, where that differs from Go 1.19"),
 	{ "seconds", 0, OPTION_NUMBER, AT(sources.url.seconds), "N", INT64_MIN, INT64_MAX,
 	  "URLs: what changes within N seconds" },
@@ -209,28 +210,6 @@ static int take_operands(const char *command, int n, char **operands, struct rep
 	return 0;
 }
 
-/* Is label `key` among those of a tag option, "a,b" or "key=value"? */
-static bool names_label(const char *option, const char *key)
-{
-	const size_t n = strlen(key);
-
-	for (const char *at = option; *at; at += strcspn(at, ","), at += *at == ',')
-		if (!strncmp(at, key, n) && (!at[n] || at[n] == ',' || at[n] == '='))
-			return true;
-	return false;
-}
-
-/* Labels with the process are added only where they are used: a profile's samples are as pprof has them. */
-static bool asks_for_process(const struct report_options *o)
-{
-	const char *const options[] = { o->tagroot, o->tagleaf, o->tagfocus, o->tagignore, o->tagshow };
-
-	for (size_t i = 0; i < ARRAY_SIZE(options); i++)
-		if (names_label(options[i], SOURCE_PROCESS_LABEL) || names_label(options[i], SOURCE_PID_LABEL))
-			return true;
-	return false;
-}
-
 int report_options_finish(const char *command, int n, char **operands, struct report_request *q, struct fault *f)
 {
 	int r = take_operands(command, n, operands, q, f);
@@ -240,8 +219,6 @@ int report_options_finish(const char *command, int n, char **operands, struct re
 		r = choose_granularity(q, f);
 	if (!r)
 		r = choose_names(q, f);
-	if (!r && q->process_callers && *q->report.tagroot)
-		r = fault_set(f, -EINVAL, "-by_process, -tagroot: choose one");
 	if (!r && *q->by && strcmp(q->by, "thread") && strcmp(q->by, "process"))
 		r = fault_set(f, -EINVAL, "-by=%s: choose thread or process", q->by);
 	if (!r && *q->by && q->report.kind != REPORT_TOP)
@@ -254,9 +231,9 @@ int report_options_finish(const char *command, int n, char **operands, struct re
 		r = fault_set(f, -EINVAL, "-lifetime and -sizes are tables of their own; use top");
 	if (r)
 		return r;
-	if (q->process_callers)
+	if (q->process_callers && !*q->report.tagroot && !*q->report.tagleaf)
 		q->report.tagroot = SOURCE_PROCESS_LABEL;
-	q->sources.by_process = !strcmp(q->by, "process") || asks_for_process(&q->report);
+	q->sources.by_process = !strcmp(q->by, "process") || q->process_callers;
 	choose_type(q);
 	return check_peak(q, f);
 }

@@ -4,27 +4,51 @@
 #include <stdalign.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #define ALIGN 16u
 #define CHUNK ((size_t)64 << 10)
+#define LARGE_CHUNK \
+	((size_t)4 << 20) /* once an arena has that much: its pages come all at once, not by a fault each */
 
 struct arena_chunk {
 	alignas(ALIGN) struct arena_chunk *next;
 	size_t size;
+	bool is_mapped; /* else from malloc() */
 	alignas(ALIGN) unsigned char bytes[];
 };
 
+static struct arena_chunk *map_chunk(void)
+{
+	struct arena_chunk *c =
+		mmap(NULL, LARGE_CHUNK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
+	if (c == MAP_FAILED)
+		return NULL;
+	c->is_mapped = true;
+	c->size = LARGE_CHUNK - sizeof(*c);
+	return c;
+}
+
+static struct arena_chunk *new_chunk(size_t size)
+{
+	struct arena_chunk *c = calloc(1, sizeof(*c) + size);
+
+	if (c)
+		c->size = size;
+	return c;
+}
+
 static bool arena_grow(struct arena *a, size_t n)
 {
-	size_t size = n > CHUNK ? n : CHUNK;
-	struct arena_chunk *c = calloc(1, sizeof(*c) + size);
+	bool large = a->total >= LARGE_CHUNK && n <= LARGE_CHUNK - sizeof(struct arena_chunk);
+	struct arena_chunk *c = large ? map_chunk() : new_chunk(n > CHUNK ? n : CHUNK);
 
 	if (!c)
 		return false;
-	c->size = size;
 	c->next = a->chunks;
 	a->chunks = c;
-	a->left = size;
+	a->left = c->size;
 	return true;
 }
 
@@ -51,7 +75,10 @@ void arena_done(struct arena *a)
 		struct arena_chunk *c = a->chunks;
 
 		a->chunks = c->next;
-		free(c);
+		if (c->is_mapped)
+			munmap(c, LARGE_CHUNK);
+		else
+			free(c);
 	}
 	*a = (struct arena){ 0 };
 }

@@ -15,10 +15,18 @@
 #include "collectord/profile/modules.h"
 #include "common/weight.h"
 
+/* Where a frame was last found to be: stacks share most of theirs. */
+#define FRAMES_KNOWN 4096u /* 2^n */
+struct known_frame {
+	uint64_t frame;
+	uint32_t epoch, location_plus_1; /* 0: nothing here */
+};
+
 struct converter {
 	const struct snapshot *s;
 	struct profile *p;
 	struct modules modules;
+	struct known_frame *known;    /* by hash */
 	struct index samples;         /* by location list and thread */
 	struct snapshot_values *sums; /* of each sample */
 	uint32_t *tids;               /* of each sample; 0: of any thread */
@@ -30,13 +38,26 @@ struct thread_label {
 	const char *name;
 };
 
-static uint32_t add_frame(struct converter *c, uint64_t frame, uint32_t epoch)
+static uint32_t find_frame(struct converter *c, uint64_t frame, uint32_t epoch)
 {
 	uint64_t address = frame & ~ABI_FRAME_EXACT;
 
 	if (!(frame & ABI_FRAME_EXACT) && address)
 		address--;
 	return profile_add_location(c->p, modules_find(&c->modules, address, epoch), address);
+}
+
+static uint32_t add_frame(struct converter *c, uint64_t frame, uint32_t epoch)
+{
+	struct known_frame *k = &c->known[hash_word(epoch, frame) >> 32 & (FRAMES_KNOWN - 1)];
+	uint32_t location;
+
+	if (k->frame == frame && k->epoch == epoch && k->location_plus_1)
+		return k->location_plus_1 - 1;
+	location = find_frame(c, frame, epoch);
+	if (location != PROFILE_NONE)
+		*k = (struct known_frame){ frame, epoch, location + 1 };
+	return location;
 }
 
 /* What stands for a stack that was not recorded (stack id 0): a location of its own with a telling name. */
@@ -219,7 +240,8 @@ static int add_stacks(struct converter *c)
 	locations = calloc(deepest, sizeof(*locations));
 	c->sums = calloc(s->n_stacks + 1, sizeof(*c->sums)); /* never more samples than stacks */
 	c->tids = calloc(s->n_stacks + 1, sizeof(*c->tids));
-	if (!locations || !c->sums || !c->tids || sort_threads(c))
+	c->known = calloc(FRAMES_KNOWN, sizeof(*c->known));
+	if (!locations || !c->sums || !c->tids || !c->known || sort_threads(c))
 		r = -ENOMEM;
 	for (size_t i = 0; i < s->n_stacks && !r; i++)
 		r = add_stack(c, &s->stacks[i], locations);
@@ -300,51 +322,6 @@ static int fill_samples(struct converter *c, enum convert_values which)
 	return 0;
 }
 
-static const struct snapshot *copy_origin(struct profile *p, const struct snapshot *s)
-{
-	struct snapshot *o = profile_alloc(p, 1, sizeof(*o));
-	struct snapshot_point *points = profile_alloc(p, s->series.n_points, sizeof(*points));
-
-	if (!o || !points)
-		return NULL;
-	*o = *s;
-	o->modules = NULL;
-	o->stacks = NULL;
-	o->threads = NULL;
-	o->n_modules = o->n_stacks = o->n_threads = 0;
-	o->exe = (char *)profile_string(p, s->exe);
-	o->cmdline = (char *)profile_string(p, s->cmdline);
-	o->allocator = (char *)profile_string(p, s->allocator);
-	o->series.points = points;
-	if (s->series.n_points)
-		memcpy(points, s->series.points, s->series.n_points * sizeof(*points));
-	return o->exe && o->cmdline && o->allocator ? o : NULL;
-}
-
-static int set_head(struct profile *p, const struct snapshot *s)
-{
-	static const char *const types[PROFILE_HEAP_TYPES][2] = {
-		[PROFILE_ALLOC_OBJECTS] = { "alloc_objects", "count" },
-		[PROFILE_ALLOC_SPACE] = { "alloc_space", "bytes" },
-		[PROFILE_INUSE_OBJECTS] = { "inuse_objects", "count" },
-		[PROFILE_INUSE_SPACE] = { "inuse_space", "bytes" },
-	};
-
-	for (size_t i = 0; i < PROFILE_HEAP_TYPES; i++)
-		if (profile_add_sample_type(p, types[i][0], types[i][1]) == PROFILE_NONE)
-			return -ENOMEM;
-	p->period_type = (struct profile_value_type){ profile_string(p, "space"), profile_string(p, "bytes") };
-	p->default_sample_type = profile_string(p, "inuse_space");
-	if (!p->period_type.type || !p->period_type.unit || !p->default_sample_type)
-		return -ENOMEM;
-	p->period = s->rate;
-	p->process = (struct profile_process){ s->pid, s->uid, s->reason == SNAPSHOT_EXIT };
-	p->time_nanos = s->wall_ns;
-	p->duration_nanos = s->elapsed_ns <= INT64_MAX ? (int64_t)s->elapsed_ns : 0;
-	p->origin = copy_origin(p, s);
-	return p->origin ? profile_describe_snapshot(p, s) : -ENOMEM;
-}
-
 static int convert(struct converter *c, enum convert_values which)
 {
 	int r;
@@ -352,7 +329,7 @@ static int convert(struct converter *c, enum convert_values which)
 	c->p = profile_new();
 	if (!c->p)
 		return -ENOMEM;
-	r = set_head(c->p, c->s);
+	r = profile_describe_head(c->p, c->s);
 	if (!r)
 		r = modules_init(&c->modules, c->s, c->p);
 	if (!r)
@@ -369,6 +346,7 @@ int profile_from_snapshot(const struct snapshot *s, enum convert_values which, s
 	modules_done(&c.modules);
 	free(c.sums);
 	free(c.tids);
+	free(c.known);
 	free(c.threads);
 	index_done(&c.samples);
 	if (r) {

@@ -157,7 +157,8 @@ int report_build_graph(struct report *r, bool fresh)
 	struct graph like = { .is_tree = r->o.call_tree && (drawn || calls),
 			      .with_tags = drawn,
 			      .drop_negative = r->o.drop_negative,
-			      .object_names = r->o.kind == REPORT_LIST || calls };
+			      .object_names = r->o.kind == REPORT_LIST || calls,
+			      .inline_edges = r->o.kind == REPORT_TOP };
 	bool changed = trim_paths(r);
 	struct graph *old = r->g;
 	int err = report_remove_base(r);
@@ -184,7 +185,7 @@ static int drop_light(struct report *r, int64_t cutoff)
 	r->g->without_edges = false;
 	r->dropped_nodes = cutoff > 0 ? graph_drop_light(r->g, cutoff) : 0;
 	if (!r->dropped_nodes)
-		return without_edges ? weigh(r) : 0;
+		return without_edges && r->g->has_inline ? weigh(r) : 0;
 	if (!r->g->is_tree)
 		return report_build_graph(r, false);
 	graph_remove_from_tree(r->g);

@@ -111,8 +111,10 @@ static int create_nodes(struct graph *g)
 			struct graph_key k = graph_key_of(g, &p->locations[l], i);
 
 			g->line_nodes[at] = graph_add_node(g, 0, &k);
-			if (g->line_nodes[at++] == PROFILE_NONE)
+			if (g->line_nodes[at] == PROFILE_NONE)
 				return -ENOMEM;
+			g->nodes[g->line_nodes[at++]].is_inlined |= i + 1 < lines;
+			g->has_inline |= i + 1 < lines;
 		}
 	}
 	g->first_node[p->n_locations] = at;
@@ -155,6 +157,7 @@ int graph_new(struct profile *p, const struct graph *like, struct graph **ret)
 	g->is_tree = like->is_tree;
 	g->with_tags = like->with_tags;
 	g->drop_negative = like->drop_negative;
+	g->inline_edges = like->inline_edges;
 	for (size_t l = 0; l < p->n_locations; l++)
 		n_lines += p->locations[l].n_lines ? p->locations[l].n_lines : 1;
 	g->first_node = calloc(p->n_locations + 1, sizeof(*g->first_node));
@@ -244,7 +247,8 @@ static int walk_node(struct walk *w, uint32_t at, bool is_inline)
 			r = graph_add_tags(w->g, w->w, at, w->sample, w->labels, false);
 	}
 	n->seen = w->stamp;
-	if (!r && w->parent != PROFILE_NONE && w->parent != at && !w->g->without_edges)
+	if (!r && w->parent != PROFILE_NONE && w->parent != at && !w->g->without_edges &&
+	    (n->is_inlined || !w->g->inline_edges))
 		r = walk_edge(w, at, is_inline);
 	w->parent = at;
 	w->residual = false;

@@ -38,6 +38,7 @@ struct graph_node {
 	uint32_t tags;             /* head of the list of tags, or PROFILE_NONE */
 	uint32_t position;         /* in `order`, + 1; 0 = not there */
 	bool kept;                 /* false: taken out by trimming */
+	bool is_inlined;           /* into some location */
 	const char *label;         /* the printable name */
 };
 
@@ -60,6 +61,8 @@ struct graph {
 	struct profile *p;
 	bool object_names, is_tree, with_tags, drop_negative;
 	bool without_edges;       /* the next graph_weigh() leaves them out: enough to see what is light */
+	bool inline_edges;        /* edges into nodes that are inlined somewhere are enough, and no residual ones */
+	bool has_inline;          /* some node is */
 	struct graph_node *nodes; /* all, kept or not */
 	uint32_t n_nodes, nodes_room;
 	uint32_t *first_node; /* per location: where its nodes start in line_nodes; one more entry ends the last */

@@ -88,12 +88,35 @@ int unpack_map(struct unpack *u, uint32_t *ret_n)
 	return unpack_container(u, PAIRS, ret_n);
 }
 
+/* Bytes of an element that is a number, nil or a bool, by its first byte; 0: another kind.  Most are numbers. */
+static inline unsigned plain_size(uint8_t c)
+{
+	static const uint8_t sizes[32] = { 1, 0, 1, 1, 0, 0, 0, 0, 0, 0, 5, 9, 2, 3, 5, 9, 2, 3, 5, 9 };
+
+	return c < 0x80 || c >= 0xe0 ? 1 : c < 0xc0 ? 0 : sizes[c - 0xc0];
+}
+
+/* Past as many plain elements as follow, at most `pending`.  Returns how many are left. */
+static uint64_t skip_plain(struct unpack *u, uint64_t pending)
+{
+	const uint8_t *at = u->at, *end = u->at + u->left;
+	unsigned n;
+
+	while (pending && at < end && (n = plain_size(*at)) && n <= (size_t)(end - at)) {
+		at += n;
+		pending--;
+	}
+	u->at = at;
+	u->left = (size_t)(end - at);
+	return pending;
+}
+
 int unpack_skip(struct unpack *u)
 {
 	struct unpack v = *u;
 	uint64_t pending = 1; /* elements still to be walked; each needs at least a byte, which bounds it */
 
-	while (pending) {
+	while ((pending = skip_plain(&v, pending))) {
 		struct header h;
 		uint64_t payload;
 		int r = read_header(&v, &h);

@@ -94,7 +94,7 @@ test_by_process() {
 	has out '^ +132274B .*  total$'
 	"$heaptap" tags a >tags
 	is "$(cat tags)" '' "labels without being asked"
-	"$heaptap" top -unit=B -tagfocus=process=ages -tagleaf=pid a b >out
+	"$heaptap" top -unit=B -by_process -tagfocus=process=ages -tagleaf=pid a b >out
 	is "$(grep -cE '^ +66[0-9]+B .* [0-9]+$' out)" 2 "processes ($(cat out))"
 	refuses 2 'choose thread or process' "$heaptap" top -by=function a
 	refuses 2 'use top' "$heaptap" tree -by=thread a
