@@ -20,8 +20,9 @@ struct arena_chunk {
 
 static struct arena_chunk *map_chunk(void)
 {
-	struct arena_chunk *c =
-		mmap(NULL, LARGE_CHUNK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	const int prot = PROT_READ | PROT_WRITE, flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE;
+	/* cppcheck-suppress invalidFunctionArg ; -1 is what MAP_ANONYMOUS asks for */
+	struct arena_chunk *c = mmap(NULL, LARGE_CHUNK, prot, flags, -1, 0);
 
 	if (c == MAP_FAILED)
 		return NULL;
