@@ -84,11 +84,12 @@ check-e2e: all tests
 check-hazards: all tests
 	$(Q)tests/run --build $(BUILD) hazards
 
-## make check-long            what takes too long for check: 1e8 operations on the live table, ten minutes of chaos, packages twice
+## make check-long            what takes too long for check: 1e8 operations on the live table, ten minutes of chaos, 1000 killed collectors, packages twice
 check-long: all tests
 	$(Q)HEAPTAP_CHURN=100000000 TEST_TIMEOUT=1200 tests/run --build $(BUILD) unit shim_live_inside
 	$(Q)SECONDS_OF_CHAOS=600 TEST_TIMEOUT=1200 tests/run --build $(BUILD) hazards chaos
 	$(Q)HEAPTAP_LONG=yes tests/run --build $(BUILD) e2e deb
+	$(Q)KILLS=1000 TEST_TIMEOUT=1800 tests/run --build $(BUILD) hazards restarts
 
 ## make lint                  includes, symbols, formats, static analysis
 lint: deps-test

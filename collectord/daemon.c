@@ -32,6 +32,7 @@ struct daemon {
 	struct http *http;
 	struct loop_watch *signals;
 	struct systemd *systemd;
+	struct systemd_sockets passed;
 	int signal_fd;
 	uint64_t errors_told;
 	bool stopping;
@@ -131,6 +132,12 @@ static void on_change(enum session_change what, const struct session_view *v, vo
 	log_change(what, v, d->config.out_dir);
 }
 
+static void on_word(const char *text, void *arg)
+{
+	(void)arg;
+	log_say("%s", text);
+}
+
 /* Of numbers the kernel and we gave: what a program calls itself names no file. */
 static void name_session(const struct session_view *v, char *buf, size_t size, void *arg)
 {
@@ -179,12 +186,15 @@ static int serve(struct daemon *d)
 static int set_up(struct daemon *d)
 {
 	struct fault f;
-	struct systemd_sockets passed;
-	int r = systemd_take(&passed);
+	struct systemd_sockets *passed = &d->passed;
+	int r = systemd_take(passed);
 
 	if (r)
 		return r;
-	d->config.listen_fd = passed.programs;
+	d->config.listen_fd = passed->programs;
+	d->config.keeper = systemd_keeper();
+	d->config.kept = passed->kept;
+	d->config.n_kept = passed->n_kept;
 	if (d->config.listen_fd < 0)
 		make_socket_directory(&d->config);
 	if (loop_new(&d->loop, &f) || collector_new(d->loop, &d->config, &d->collector, &f)) {
@@ -196,7 +206,7 @@ static int set_up(struct daemon *d)
 		log_say("out of memory");
 		return -ENOMEM;
 	}
-	return daemon_http_start(&d->settings, &passed, d->loop, d->collector, &d->http);
+	return daemon_http_start(&d->settings, passed, d->loop, d->collector, &d->http);
 }
 
 int main(int argc, char **argv)
@@ -210,6 +220,7 @@ int main(int argc, char **argv)
 			    .makes_dir = true,
 			    .name_session = name_session,
 			    .on_change = on_change,
+			    .on_word = on_word,
 			    .arg = &d },
 	};
 	int status;
@@ -230,5 +241,6 @@ int main(int argc, char **argv)
 	http_free(d.http);
 	collector_free(d.collector);
 	loop_free(d.loop);
+	systemd_done(&d.passed);
 	return status;
 }

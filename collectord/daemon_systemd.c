@@ -2,6 +2,8 @@
 #include "collectord/daemon_systemd.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -41,6 +43,10 @@ static int take_http(int fd, const char *name, struct systemd_sockets *s)
 
 static int take_one(int fd, const char *name, struct systemd_sockets *s)
 {
+	if (!strncmp(name, KEEPER_NAME_PREFIX, strlen(KEEPER_NAME_PREFIX))) {
+		s->kept[s->n_kept++] = (struct kept){ strdup(name), fd };
+		return s->kept[s->n_kept - 1].name ? 0 : -ENOMEM;
+	}
 	if (!strcmp(name, SYSTEMD_HTTP))
 		return take_http(fd, name, s);
 	if (s->programs >= 0 || sd_is_socket_unix(fd, SOCK_SEQPACKET, 1, NULL, 0) <= 0)
@@ -56,6 +62,15 @@ static void free_names(char **names)
 	free(names);
 }
 
+void systemd_done(struct systemd_sockets *s)
+{
+	for (size_t i = 0; i < s->n_kept; i++)
+		free((char *)(uintptr_t)s->kept[i].name);
+	free(s->kept);
+	s->kept = NULL;
+	s->n_kept = 0;
+}
+
 int systemd_take(struct systemd_sockets *ret)
 {
 	struct systemd_sockets all = { .programs = -1 };
@@ -66,12 +81,59 @@ int systemd_take(struct systemd_sockets *ret)
 		log_say("LISTEN_FDS or LISTEN_FDNAMES of the environment cannot be used: %s", strerror(-n));
 		return -EINVAL;
 	}
+	all.kept = calloc(n ? (size_t)n : 1, sizeof(*all.kept));
+	if (!all.kept)
+		r = -ENOMEM;
 	for (int i = 0; !r && i < n; i++)
 		r = take_one(SD_LISTEN_FDS_START + i, names[i], &all);
 	free_names(names);
 	if (!r)
 		*ret = all;
 	return r;
+}
+
+/* --- what it keeps --------------------------------------------------------------------------------------- */
+
+static int store(void *arg, const char *name, const int *fds, unsigned n)
+{
+	char text[128];
+	int r;
+
+	(void)arg;
+	/* A memfd cannot be polled: without FDPOLL=0 it would be dropped at once. */
+	snprintf(text, sizeof(text), "FDSTORE=1\nFDNAME=%s\nFDPOLL=0", name);
+	r = sd_pid_notify_with_fds(0, 0, text, fds, n);
+	return r < 0 ? r : 0;
+}
+
+static void forget(void *arg, const char *name)
+{
+	(void)arg;
+	sd_notifyf(0, "FDSTOREREMOVE=1\nFDNAME=%s", name);
+}
+
+/* As sd_notify_barrier(), which waits; we do not. */
+static int barrier(void *arg, int *ret_fd)
+{
+	int ends[2], r;
+
+	(void)arg;
+	if (pipe2(ends, O_CLOEXEC))
+		return -errno;
+	r = sd_pid_notify_with_fds(0, 0, "BARRIER=1", &ends[1], 1);
+	close(ends[1]);
+	if (r > 0)
+		*ret_fd = ends[0];
+	else
+		close(ends[0]);
+	return r > 0 ? 0 : r < 0 ? r : -ENOTCONN;
+}
+
+const struct keeper *systemd_keeper(void)
+{
+	static const struct keeper keeper = { store, forget, barrier, NULL };
+
+	return getenv("NOTIFY_SOCKET") ? &keeper : NULL;
 }
 
 /* --- what the manager is told ---------------------------------------------------------------------------- */

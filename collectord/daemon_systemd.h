@@ -7,21 +7,28 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "collectord/live/keeper.h"
 #include "collectord/live/loop.h"
 
 #define SYSTEMD_HTTP "http" /* FileDescriptorName= of sockets for that */
 #define SYSTEMD_MAX_HTTP 8
 
-/* Listening sockets that were passed in. */
+/* Listening sockets that were passed in, and what was kept. */
 struct systemd_sockets {
 	int programs; /* -1: none */
 	int http[SYSTEMD_MAX_HTTP];
 	unsigned n_http;
 	bool has_tcp; /* among these */
+	struct kept *kept;
+	size_t n_kept;
 };
 
 /* Take over what was passed in.  0, or -EINVAL: something else was passed, and it has been said. */
 int systemd_take(struct systemd_sockets *ret);
+void systemd_done(struct systemd_sockets *s); /* descriptors stay */
+
+/* A service manager may keep descriptors for us (FileDescriptorStoreMax=): NULL if there is none. */
+const struct keeper *systemd_keeper(void);
 
 struct systemd;
 

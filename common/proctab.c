@@ -88,5 +88,6 @@ void proc_release(const struct abi_region *r, uint32_t ordinal)
 	store_relaxed(&p->spill_full, 0);
 	store_relaxed(&p->allocated, 0);
 	store_relaxed(&p->counting, 0);
+	store_relaxed(&p->pid, 0); /* a successor of this collector sees that it is done: process_state.c */
 	store_release(&p->state, ABI_PROC_FREE); /* O, pairs with P */
 }

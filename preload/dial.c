@@ -17,6 +17,7 @@
 #include "preload/sys.h"
 
 #define MAX_REGION (1ull << 40)
+#define TRIES 8       /* collectors that end while we talk */
 #define MAX_STRAYS 16 /* descriptors we are ready to receive and close; the kernel closes the rest */
 
 static uint64_t now_ns(void)
@@ -133,6 +134,8 @@ static int hear_welcome(int fd, uint64_t deadline, struct welcome *ret_welcome, 
 	n = sys_call3(SYS_recvmsg, fd, (long)&m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	if (n < 0)
 		return (int)n;
+	if (n == 0)
+		return -ECONNRESET;
 	r = take_fd(&m, &region);
 	if (r)
 		return r;
@@ -193,14 +196,24 @@ static int converse(int fd, const char *path, uint64_t deadline, const struct he
 	return r;
 }
 
-int dial(const char *path, uint32_t wait_ms, const struct hello *hello, struct abi_region *ret)
+static int dial_once(const char *path, uint64_t deadline, const struct hello *hello, struct abi_region *ret)
 {
-	uint64_t deadline = now_ns() + wait_ms * 1000000ull;
 	int r, fd = (int)sys_call3(SYS_socket, AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
 		return fd;
 	r = converse(fd, path, deadline, hello, ret);
 	sys_close(fd);
+	return r;
+}
+
+/* A service manager's socket outlives a collector that was killed while we talked to it: its successor listens. */
+int dial(const char *path, uint32_t wait_ms, const struct hello *hello, struct abi_region *ret)
+{
+	uint64_t deadline = now_ns() + wait_ms * 1000000ull;
+	int r = -ECONNRESET;
+
+	for (int i = 0; i < TRIES && (r == -ECONNRESET || r == -EPIPE); i++)
+		r = dial_once(path, deadline, hello, ret);
 	return r;
 }

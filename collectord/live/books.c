@@ -97,16 +97,22 @@ struct bucket *books_find(struct books *b, uint32_t id)
 	return at ? &b->buckets[at - 1] : NULL;
 }
 
+struct bucket *books_share(struct books *b, uint32_t id)
+{
+	b->bucket_of[id] = 1;
+	b->n_shared++;
+	return &b->buckets[0];
+}
+
 struct bucket *books_add_stack(struct books *b, uint32_t id, const uint64_t *frames, uint32_t n, uint64_t word)
 {
 	struct bucket *k = NULL;
 
 	if (reserve(&b->words, sizeof(*b->words), b->n_words + n, &b->cap_words))
 		k = new_bucket(b);
-	if (!k) {
-		b->bucket_of[id] = 1;
-		return &b->buckets[0];
-	}
+	if (!k)
+		return books_share(b, id);
+	k->stack = id;
 	k->frames = b->n_words;
 	k->n_frames = n;
 	k->flags = ABI_STACK_FLAGS(word);

@@ -23,6 +23,7 @@ struct bucket {
 	uint64_t frames; /* start in books.words */
 	uint32_t n_frames, flags, epoch;
 	uint32_t peak_generation;
+	uint32_t stack;                   /* id */
 	uint64_t allocs, frees, inherits; /* events */
 	struct books_sums alloc, freed, inherited;
 	struct books_sums peak; /* in-use at the peak numbered peak_generation */
@@ -34,7 +35,8 @@ struct books {
 	uint32_t n_buckets, cap_buckets;
 	uint32_t *bucket_of; /* by stack id: index + 1, or 0 */
 	uint32_t stack_slots;
-	uint64_t *words; /* all frames */
+	uint32_t n_shared; /* ids that share bucket 0 */
+	uint64_t *words;   /* all frames */
 	uint64_t n_words, cap_words;
 	struct bucket total; /* peak_generation: number of the newest peak */
 	uint64_t peak_elapsed_ns;
@@ -52,6 +54,9 @@ struct bucket *books_find(struct books *b, uint32_t id);
 /* Make a bucket for `id`, which has none.  Without memory, `id` shares bucket 0 from now on. */
 struct bucket *books_add_stack(struct books *b, uint32_t id, const uint64_t *frames, uint32_t n, uint64_t word);
 
+/* `id`, which has no bucket, shares bucket 0 from now on: for good, because frees must find their allocs. */
+struct bucket *books_share(struct books *b, uint32_t id);
+
 /* Enter one event, checked by the caller (kind, rate, size); `elapsed_ns` dates a new peak. */
 void books_event(struct books *b, struct bucket *k, const struct abi_event *e, uint64_t elapsed_ns);
 
@@ -67,3 +72,10 @@ void books_detail(const struct bucket *k, uint64_t now_ns, struct snapshot_detai
 
 /* The same over all stacks; peak_* = the process's peak. */
 void books_total(const struct books *b, struct snapshot_values *ret);
+
+struct pack_writer;
+struct pack_reader;
+/* Everything, for a checkpoint.  books_unpack(): into zeroed books, checked, with at most `max_words` frames; 0,
+ * -EBADMSG or -ENOMEM. */
+void books_pack(const struct books *b, struct pack_writer *w);
+int books_unpack(struct books *b, uint32_t stack_slots, uint64_t max_words, struct pack_reader *r);

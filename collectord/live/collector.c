@@ -18,8 +18,11 @@
 
 static void on_gone(struct session *s, void *arg)
 {
-	(void)arg;
+	const struct collector *c = arg;
+
 	LIST_REMOVE(s, link);
+	if (c->keep)
+		keep_forget(c->keep, s);
 }
 
 static bool has_quota(const struct collector *c, uint32_t uid)
@@ -49,7 +52,7 @@ static void end_predecessor(struct collector *c, uint32_t pid)
 	}
 }
 
-static void tell(enum session_change what, const struct session_view *v, void *arg)
+void collector_tell(enum session_change what, const struct session_view *v, void *arg)
 {
 	struct collector *c = arg;
 
@@ -72,26 +75,38 @@ static void refuse(struct collector *c, struct peer *peer, const struct hello *h
 	listener_welcome(peer, WELCOME_REFUSED, 0, 0, -1);
 	session_view_passive(peer, h, &v);
 	c->refused++;
-	tell(SESSION_REFUSED, &v, c);
+	collector_tell(SESSION_REFUSED, &v, c);
+}
+
+void collector_welcome(struct collector *c, struct session *s, struct peer *peer)
+{
+	struct session_view v;
+
+	if (listener_welcome(peer, WELCOME_OK, s->id, s->region.size, s->region.memfd)) {
+		on_gone(s, c);
+		session_free(s);
+		return;
+	}
+	if (!session_process(s, 0))
+		return;
+	process_view(session_process(s, 0), &v);
+	collector_tell(SESSION_STARTED, &v, c);
 }
 
 static void begin(struct collector *c, struct peer *peer, const struct hello *h)
 {
-	struct session_view v;
 	struct session *s;
 
 	if (session_new(&c->env, c->last_id + 1, peer, h, &s)) {
 		refuse(c, peer, h);
 		return;
 	}
-	if (listener_welcome(peer, WELCOME_OK, s->id, s->region.size, s->region.memfd)) {
-		session_free(s);
-		return;
-	}
 	c->last_id = s->id;
 	LIST_INSERT_HEAD(&c->sessions, s, link);
-	process_view(session_process(s, 0), &v);
-	tell(SESSION_STARTED, &v, c);
+	if (c->keep)
+		keep_session(c->keep, s, peer);
+	else
+		collector_welcome(c, s, peer);
 }
 
 static void on_hello(void *arg, struct peer *peer, const struct hello *h)
@@ -107,7 +122,7 @@ static void on_hello(void *arg, struct peer *peer, const struct hello *h)
 	if (h->status != HELLO_ACTIVE) {
 		listener_welcome(peer, WELCOME_NOTED, 0, 0, -1);
 		session_view_passive(peer, h, &v);
-		tell(SESSION_PASSIVE, &v, c);
+		collector_tell(SESSION_PASSIVE, &v, c);
 	} else if (!has_quota(c, peer->uid)) {
 		refuse(c, peer, h);
 	} else {
@@ -177,13 +192,14 @@ static void init(struct collector *c, struct loop *loop, const struct collector_
 	LIST_INIT(&c->sessions);
 	c->user = *config;
 	c->config = *config;
-	c->config.on_change = tell;
+	c->config.on_change = collector_tell;
 	c->config.name_session = config->name_session ? name_session : NULL;
 	c->config.arg = c;
 	take_limits(c, config);
 	c->env.loop = loop;
 	c->env.config = &c->config;
 	c->env.on_gone = on_gone;
+	c->env.keeper = config->keeper;
 	c->env.arg = c;
 	c->env.save = (struct save_env){ .loop = loop, .out_fd = -1, .out_dir = config->out_dir };
 }
@@ -215,7 +231,7 @@ int collector_new(struct loop *loop, const struct collector_config *config, stru
 		return fault_set(f, -ENOMEM, "out of memory");
 	init(c, loop, config);
 	c->env.scratch = malloc(sizeof(*c->env.scratch));
-	if (!c->env.scratch || control_new(loop, c, &c->config, &c->control))
+	if (!c->env.scratch || control_new(loop, c, &c->config, &c->control) || collector_keep(c))
 		r = fault_set(f, -ENOMEM, "out of memory");
 	if (!r)
 		r = listen_at(c, f);
@@ -223,11 +239,13 @@ int collector_new(struct loop *loop, const struct collector_config *config, stru
 		r = open_out_dir(c, f);
 	if (!r && retain_new(loop, c->env.save.out_fd, &config->retain, &c->env.save.retain))
 		r = fault_set(f, -ENOMEM, "out of memory");
-	if (r)
+	if (r) {
 		collector_free(c);
-	else
-		*ret = c;
-	return r;
+		return r;
+	}
+	collector_recover(c);
+	*ret = c;
+	return 0;
 }
 
 int collector_reload(struct collector *c, const struct collector_config *config, struct fault *f)
@@ -313,6 +331,8 @@ size_t collector_pending(const struct collector *c)
 	const struct session *s;
 	size_t n = 0;
 
+	if (c->is_leaving)
+		return collector_staying(c);
 	LIST_FOREACH(s, &c->sessions, link)
 	{
 		n++;
@@ -332,6 +352,10 @@ void collector_shutdown(struct collector *c)
 
 	listener_free(c->listener);
 	c->listener = NULL;
+	if (c->keep) {
+		collector_leave(c);
+		return;
+	}
 	LIST_FOREACH(s, &c->sessions, link)
 	{
 		session_end(s);
@@ -344,6 +368,7 @@ void collector_free(struct collector *c)
 		return;
 	listener_free(c->listener);
 	control_free(c->control);
+	keep_free(c->keep);
 	while (!LIST_EMPTY(&c->sessions)) {
 		struct session *s = LIST_FIRST(&c->sessions);
 

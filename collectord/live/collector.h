@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "collectord/live/keeper.h"
 #include "collectord/live/loop.h"
 #include "collectord/live/retain.h"
 #include "collectord/live/offload.h"
@@ -74,6 +75,13 @@ struct collector_config {
 	void (*name_session)(const struct session_view *v, char *buf, size_t size, void *arg);
 	void (*on_change)(enum session_change what, const struct session_view *v, void *arg);
 	void *arg;
+	/* Who keeps sessions while there is no collector, or NULL: they end with this one.  `kept`: what it kept
+	 * from the one before; descriptors are taken over by collector_new() if it succeeds.  on_word: a line about
+	 * sessions that were recovered or could not be. */
+	const struct keeper *keeper;
+	const struct kept *kept;
+	size_t n_kept;
+	void (*on_word)(const char *text, void *arg);
 };
 
 /* Start listening.  The loop and the config's strings must outlive the collector. */
@@ -134,7 +142,8 @@ size_t collector_pending(const struct collector *c);
 uint64_t collector_errors(const struct collector *c, const char **ret_last);
 
 /* Stop accepting, drain, take final snapshots of all sessions (reason EXIT for the dead, ASKED for the living);
- * collector_pending() then falls to 0 as the loop runs on. */
+ * collector_pending() then falls to 0 as the loop runs on.  With a keeper sessions go on: the next collector has
+ * them, and collector_pending() counts those of which a snapshot is still being written. */
 void collector_shutdown(struct collector *c);
 
 void collector_free(struct collector *c); /* takes NULL */

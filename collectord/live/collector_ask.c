@@ -23,14 +23,8 @@ void collector_change(struct collector *c, uint64_t session, uint32_t rate, uint
 {
 	struct session *s = find_session(c, session);
 
-	if (!s)
-		return;
-	s->rate_changed |= rate != s->rate;
-	s->rate = rate;
-	s->max_depth = max_depth;
-	store_relaxed(&s->region.map.control->rate, rate);
-	store_relaxed(&s->region.map.control->max_depth, max_depth);
-	session_set_threads(s, by_thread);
+	if (s)
+		session_change(s, rate, max_depth, by_thread);
 }
 
 void collector_drain_session(struct collector *c, uint64_t session)

@@ -1,8 +1,10 @@
-/* collectord/live/collector_impl.h - between collector.c and collector_ask.c: what a collector consists of. */
+/* collectord/live/collector_impl.h - between collector.c, collector_ask.c and collector_keep.c: what a collector
+ * consists of. */
 #pragma once
 
 #include "collectord/live/collector.h"
 #include "collectord/live/control.h"
+#include "collectord/live/keep.h"
 #include "collectord/live/listen.h"
 #include "collectord/live/session.h"
 
@@ -12,7 +14,19 @@ struct collector {
 	struct session_env env;         /* its scratch is ours */
 	struct listener *listener;
 	struct control *control;
+	struct keep *keep; /* NULL: no keeper */
+	bool is_leaving;   /* a successor will have the sessions */
 	uint64_t refused;
 	uint64_t last_id;
 	LIST_HEAD(, session) sessions;
 };
+
+/* The session's program may know: send it the region. */
+void collector_welcome(struct collector *c, struct session *s, struct peer *peer);
+void collector_tell(enum session_change what, const struct session_view *v, void *arg); /* arg: the collector */
+
+/* collector_keep.c: with a keeper, if there is one; what it kept; leave all sessions to a successor. */
+int collector_keep(struct collector *c); /* 0 or -ENOMEM */
+void collector_recover(struct collector *c);
+void collector_leave(struct collector *c);
+size_t collector_staying(const struct collector *c); /* sessions that cannot be left yet */

@@ -3,16 +3,14 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
+#include "collectord/live/drain_impl.h"
 #include "common/lane.h"
 #include "common/stacktab.h"
 
-#define SPILL_INTERVAL_NS 50000000 /* between readings of the spill table */
-#define BUCKET_WORDS 80ull         /* a bucket and its usual histograms, in words */
-#define FULL_BOOKS 4u              /* processes of a session whose books may be as full as the region's tables */
-#define MAX_SIZE (1ull << 56)      /* weight_of()'s bound; no address space is larger */
+#define BUCKET_WORDS 80ull    /* a bucket and its usual histograms, in words */
+#define FULL_BOOKS 4u         /* processes of a session whose books may be as full as the region's tables */
+#define MAX_SIZE (1ull << 56) /* weight_of()'s bound; no address space is larger */
 
 /* One lane's part of a pass: copied events [at, n), their times made rising. */
 struct cursor {
@@ -33,7 +31,11 @@ void drain_init(struct drain *d, const struct abi_region *region, int memfd, str
 void drain_done(struct drain *d)
 {
 	free(d->spill_seen);
+	free(d->spill_used);
+	free(d->spill_over);
 	d->spill_seen = NULL;
+	d->spill_used = NULL;
+	d->spill_over = NULL;
 }
 
 static uint64_t words_of(const struct books *b)
@@ -46,6 +48,11 @@ void drain_forget(struct drain *d, const struct ledger *g)
 	d->words -= words_of(&g->books);
 }
 
+void drain_remember(struct drain *d, const struct ledger *g)
+{
+	d->words += words_of(&g->books);
+}
+
 /* Children that are forked cost their program nothing, their books cost us: together they are bounded, and then
  * stacks go without names. */
 static struct bucket *add_bucket(struct drain *d, struct books *books, uint32_t stack, uint32_t n, uint64_t word)
@@ -53,18 +60,14 @@ static struct bucket *add_bucket(struct drain *d, struct books *books, uint32_t 
 	uint64_t before = words_of(books);
 	struct bucket *k;
 
-	if (d->words >= d->max_words) {
-		books->bucket_of[stack] = books->bucket_of[0]; /* for good: frees must find their allocs */
-		return books_find(books, 0);
-	}
+	if (d->words >= d->max_words)
+		return books_share(books, stack);
 	k = books_add_stack(books, stack, d->scratch->frames, n, word);
 	d->words += words_of(books) - before;
 	return k;
 }
 
-/* The bucket for `stack`, read out of the region when it is new; NULL: the id names nothing, or this stack would
- * make the books larger than the region's arena, which an honest one cannot. */
-static struct bucket *bucket_for(struct drain *d, struct books *books, uint32_t stack)
+struct bucket *drain_bucket(struct drain *d, struct books *books, uint32_t stack)
 {
 	struct bucket *k = books_find(books, stack);
 	uint64_t word;
@@ -104,16 +107,13 @@ static struct ledger *ledger_for(struct drain *d, uint32_t proc, uint64_t now_ns
 	return g;
 }
 
-static void enter(struct drain *d, const struct abi_event *e, uint64_t now_ns)
+static int enter_checked(struct drain *d, struct ledger *g, const struct abi_event *e)
 {
-	struct ledger *g = event_ok(d, e) ? ledger_for(d, e->proc, now_ns) : NULL;
-	struct bucket *k = g ? bucket_for(d, &g->books, e->stack) : NULL;
+	struct bucket *k = g ? drain_bucket(d, &g->books, e->stack) : NULL;
 	struct spill_sums many = { 0 };
 
-	if (!k) {
-		d->corrupt++;
-		return;
-	}
+	if (!k)
+		return -EBADMSG;
 	g->drained++;
 	if (is_many(e)) {
 		spill_of(e, &many.inherited);
@@ -121,6 +121,22 @@ static void enter(struct drain *d, const struct abi_event *e, uint64_t now_ns)
 	} else {
 		books_event(&g->books, k, e, e->time_ns);
 	}
+	return 0;
+}
+
+int drain_enter(struct drain *d, struct ledger *g, const struct abi_event *e)
+{
+	return event_ok(d, e) ? enter_checked(d, g, e) : -EBADMSG;
+}
+
+static void enter(struct drain *d, const struct abi_event *e, uint64_t now_ns)
+{
+	struct ledger *g = event_ok(d, e) ? ledger_for(d, e->proc, now_ns) : NULL;
+
+	if (enter_checked(d, g, e))
+		d->corrupt++;
+	else
+		state_event(state_log(d->state), e);
 }
 
 static uint32_t waiting_lanes(const struct drain *d)
@@ -197,7 +213,6 @@ static void give_back(struct drain *d, const struct cursor *c, uint32_t n, struc
 {
 	for (uint32_t i = 0; i < n; i++) {
 		d->tails[c[i].lane] += c[i].at;
-		lane_release(d->region, c[i].lane, d->tails[c[i].lane]);
 		res->events += c[i].at;
 		res->more |= c[i].at < c[i].n;
 	}
@@ -228,105 +243,6 @@ static int drain_lanes(struct drain *d, uint64_t now_ns, struct drain_result *re
 	return 0;
 }
 
-static uint32_t procs_claimed(const struct abi_region *r)
-{
-	uint32_t n = load_relaxed(&r->cursors->procs);
-
-	return n == 0 ? 1 : n < r->geo.procs ? n : r->geo.procs;
-}
-
-/* The counters are read when some process's `spilled` moved, and once more after that: a writer may have been
- * between its counter and the sums.  Not too often: under pressure the table is large. */
-static bool spill_due(struct drain *d, uint64_t now_ns)
-{
-	uint64_t sum = 0;
-	bool moved, due;
-
-	if (now_ns < d->spill_not_before_ns)
-		return false;
-	for (uint32_t i = 0; i < procs_claimed(d->region); i++)
-		sum += load_relaxed(&d->region->procs[i].spilled);
-	moved = sum != d->spilled_mark;
-	due = moved || d->spill_settling;
-	d->spilled_mark = sum;
-	d->spill_settling = moved;
-	if (due)
-		d->spill_not_before_ns = now_ns + SPILL_INTERVAL_NS;
-	return due;
-}
-
-/* Differences modulo 2^64, field by field: struct spill_sums is all uint64_t. */
-static bool gain_of(const struct spill_sums *now, struct spill_sums *seen, struct spill_sums *ret)
-{
-	const uint64_t *a = (const uint64_t *)now, *b = (const uint64_t *)seen;
-	uint64_t *out = (uint64_t *)ret, any = 0;
-
-	static_assert(sizeof(*now) % sizeof(*a) == 0, "spill_sums is an array of uint64_t");
-	for (size_t i = 0; i < sizeof(*now) / sizeof(*a); i++) {
-		out[i] = a[i] - b[i];
-		any |= out[i];
-	}
-	*seen = *now;
-	return any != 0;
-}
-
-/* Nobody writes this entry any more, and its sums were entered: let others have it. */
-static void give_back_spill(struct drain *d, uint32_t slot)
-{
-	spill_release(d->region, slot);
-	d->spill_seen[slot] = (struct spill_sums){ 0 };
-}
-
-static void enter_spill(struct drain *d, uint32_t slot, uint64_t now_ns)
-{
-	struct spill_sums now, gain;
-	uint32_t proc, stack;
-	struct ledger *g = NULL;
-	struct bucket *k = NULL;
-	bool begun, moved;
-
-	if (!spill_read(d->region, slot, &proc, &stack, &now))
-		return;
-	moved = gain_of(&now, &d->spill_seen[slot], &gain);
-	if (proc < d->region->geo.procs && stack < d->region->geo.stack_slots)
-		g = d->ledger_of(d->arg, proc, moved ? &begun : NULL);
-	if (moved) {
-		k = g ? bucket_for(d, &g->books, stack) : NULL;
-		if (k) {
-			g->spilled += gain.alloc.events + gain.freed.events + gain.inherited.events;
-			books_spill(&g->books, k, &gain, now_ns);
-		} else {
-			d->corrupt++;
-		}
-	}
-	if (g && g->is_closing)
-		give_back_spill(d, slot);
-}
-
-/* Walks the file's data, not its holes: the table is large and mostly untouched, and reading a hole fills it. */
-void drain_spill(struct drain *d, uint64_t now_ns)
-{
-	const struct abi_region *r = d->region;
-	const off_t start = (char *)r->spill - (char *)r->header, size = sizeof(struct abi_spill);
-	const off_t end = start + (off_t)r->geo.spill_slots * size;
-	off_t data, hole;
-
-	for (off_t at = start; at < end; at = hole) {
-		data = lseek(d->memfd, at, SEEK_DATA);
-		if (data < 0 || data >= end)
-			return;
-		hole = lseek(d->memfd, data, SEEK_HOLE);
-		if (hole < 0 || hole > end)
-			hole = end;
-		if (!d->spill_seen)
-			d->spill_seen = calloc(r->geo.spill_slots, sizeof(*d->spill_seen));
-		if (!d->spill_seen)
-			return;
-		for (off_t i = (data - start) / size; i < (hole - start) / size; i++)
-			enter_spill(d, (uint32_t)i, now_ns);
-	}
-}
-
 int drain_pass(struct drain *d, uint64_t now_ns, struct drain_result *ret)
 {
 	struct drain_result res = { 0 };
@@ -336,8 +252,9 @@ int drain_pass(struct drain *d, uint64_t now_ns, struct drain_result *ret)
 		d->is_broken = true;
 		return -EBADMSG;
 	}
-	if (spill_due(d, now_ns))
+	if (drain_spill_due(d, now_ns))
 		drain_spill(d, now_ns);
+	drain_commit(d);
 	*ret = res;
 	return 0;
 }
@@ -363,6 +280,7 @@ int drain_all(struct drain *d, uint64_t now_ns)
 		r = drain_pass(d, now_ns, &res);
 	while (!r && --passes && is_before(d, heads));
 	drain_spill(d, now_ns);
+	drain_commit(d);
 	return r;
 }
 

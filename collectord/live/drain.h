@@ -8,6 +8,7 @@
 #pragma once
 
 #include "collectord/live/books.h"
+#include "collectord/live/state.h"
 #include "common/abi.h"
 
 #define DRAIN_BATCH (64u * 1024) /* events a pass copies at most */
@@ -33,10 +34,15 @@ struct drain {
 	struct ledger *(*ledger_of)(void *arg, uint32_t ordinal, bool *ret_begun);
 	void *arg;
 	int memfd;                     /* of the region, to skip its holes; borrowed */
+	struct state *state;           /* NULL: nothing outlives us; borrowed */
 	uint64_t tails[ABI_MAX_LANES]; /* ours: the shared ones are only for the writers */
+	uint64_t given[ABI_MAX_LANES]; /* as the shared ones are */
 	struct spill_sums *spill_seen; /* by slot, from the first spill on */
-	uint64_t spilled_mark;         /* the processes' `spilled` when the counters were last read */
-	bool spill_settling;           /* read them once more */
+	uint64_t *spill_used;          /* bits: slots with sums in spill_seen */
+	uint32_t *spill_over;          /* slots of dead processes, to be given back when that is committed */
+	uint32_t n_spill_over, cap_spill_over;
+	uint64_t spilled_mark; /* the processes' `spilled` when the counters were last read */
+	bool spill_settling;   /* read them once more */
 	uint64_t spill_not_before_ns;
 	uint64_t words, max_words; /* of memory in all ledgers' buckets, and when there are no more of them */
 	uint64_t corrupt;          /* for the audit */
@@ -63,8 +69,49 @@ int drain_all(struct drain *d, uint64_t now_ns);
 /* Enter all gains of all spill counters, moved or not: where totals must be right now, and at the end. */
 void drain_spill(struct drain *d, uint64_t now_ns);
 
+/* What was entered counts from now on, and its space is the writers' again.  Part of the above; for who enters by
+ * drain_spill(). */
+void drain_commit(struct drain *d);
+
 /* The books of a process that events went to will be gone. */
 void drain_forget(struct drain *d, const struct ledger *g);
 
 /* A process's own counters, and ours; events refused in the whole session go to ordinal 0. */
 void drain_audit(const struct drain *d, uint32_t ordinal, const struct ledger *g, struct snapshot_audit *ret);
+
+/* Enter one event; `g` may be NULL.  0, or -EBADMSG: it is refused. */
+int drain_enter(struct drain *d, struct ledger *g, const struct abi_event *e);
+
+/* What the state's log says beside events, once more; `g` is the ledger of its process.  0, -EBADMSG: it cannot
+ * have been logged, or -ENOMEM. */
+struct record_spill {
+	uint32_t slot, proc, stack;
+	uint32_t flags; /* SPILL_* */
+	uint64_t time_ns;
+	struct spill_sums gain;
+};
+#define SPILL_REFUSED 1u /* seen, not entered */
+#define SPILL_OVER 2u    /* the slot is given back */
+int drain_replay_spill(struct drain *d, struct ledger *g, const struct record_spill *r);
+
+struct record_tails {
+	uint64_t corrupt;
+	struct {
+		uint32_t lane, pad;
+		uint64_t tail;
+	} moved[];
+};
+int drain_replay_tails(struct drain *d, const struct record_tails *r, size_t size);
+
+struct pack_writer;
+struct pack_reader;
+/* All of it but the ledgers, for a checkpoint; drain_unpack() into one that drain_init() made.  0, -EBADMSG,
+ * -ENOMEM. */
+void drain_pack(const struct drain *d, struct pack_writer *w);
+int drain_unpack(struct drain *d, struct pack_reader *r);
+
+/* A ledger came out of a checkpoint: the opposite of drain_forget(). */
+void drain_remember(struct drain *d, const struct ledger *g);
+
+/* After a replay: what had been committed is done to the region, if it was not yet. */
+void drain_resume(struct drain *d);

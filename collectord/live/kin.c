@@ -185,3 +185,39 @@ bool kin_is_nested(uint32_t pid)
 
 	return read_status(pid, &s) && s.depth > 1;
 }
+
+/* Field 22 of stat; the second one is a name in parentheses with whatever in it. */
+uint64_t kin_started(uint32_t pid)
+{
+	FILE *f = open_proc(pid, "stat");
+	unsigned long long ticks = 0;
+	char text[1024];
+	size_t n = f ? fread(text, 1, sizeof(text) - 1, f) : 0;
+	char *at;
+
+	if (f)
+		fclose(f);
+	text[n] = '\0';
+	at = strrchr(text, ')');
+	if (!at || sscanf(at + 1,
+			  " %*c"
+			  " %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu",
+			  &ticks) != 1)
+		return 0;
+	return ticks;
+}
+
+int kin_reopen(uint32_t pid, uint64_t ticks, int *ret_pidfd)
+{
+	int fd = pidfd_open((pid_t)pid, 0), r = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (kin_started(pid) != ticks || kin_is_dead(fd))
+		r = -ESRCH;
+	if (r)
+		close(fd);
+	else
+		*ret_pidfd = fd;
+	return r;
+}

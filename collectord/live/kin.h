@@ -26,3 +26,10 @@ bool kin_is_dead(int pidfd);
 
 /* Is process `pid` in a pid namespace below ours? */
 bool kin_is_nested(uint32_t pid);
+
+/* When process `pid` began, in the kernel's ticks: with the pid it says which process it is.  0: not for us to see.
+ */
+uint64_t kin_started(uint32_t pid);
+
+/* The process that began at `ticks` under this pid, watched again.  0; -ESRCH: it is dead; another -errno. */
+int kin_reopen(uint32_t pid, uint64_t ticks, int *ret_pidfd);

@@ -80,6 +80,8 @@ static void on_saved(struct process *p, enum snapshot_reason why, int result)
 {
 	bool last = p->state == PROCESS_LAST_SAVE && why == p->end_reason && !(p->saver.wanted & 1u << why);
 
+	if (!result)
+		process_log_saved(p, why);
 	process_tell(p, result ? SESSION_SAVE_FAILED : SESSION_SAVED);
 	if (!last)
 		return;
@@ -138,6 +140,7 @@ void process_end(struct process *p, enum snapshot_reason why)
 	p->end_ns = session_time(p->session);
 	if (process_is_dead(p))
 		note_exit_status(p);
+	process_log_end(p);
 	loop_unwatch(p->death);
 	p->death = NULL;
 	loop_timer_set(p->save_timer, -1);
@@ -191,25 +194,27 @@ static int init_saver(struct process *p)
 	return saver_init(&p->saver, &env->save, p, own, on_saved);
 }
 
-static int init(struct process *p)
+int process_watch(struct process *p)
+{
+	p->death = loop_watch_fd(p->session->env->loop, p->pidfd, POLLIN, on_death, p);
+	return p->death ? 0 : -ENOMEM;
+}
+
+int process_start(struct process *p)
 {
 	struct session *s = p->session;
-	int r = books_init(&p->ledger.books, s->region.map.geo.stack_slots);
+	int r = init_saver(p);
 
-	if (!r)
-		r = init_saver(p);
 	if (r)
 		return r;
 	p->save_timer = loop_timer_new(s->env->loop, on_save_timer, p);
-	if (p->pidfd >= 0)
-		p->death = loop_watch_fd(s->env->loop, p->pidfd, POLLIN, on_death, p);
-	if (!p->save_timer || (p->pidfd >= 0 && !p->death))
+	if (!p->save_timer || (p->pidfd >= 0 && process_watch(p)))
 		return -ENOMEM;
 	process_schedule(p);
 	return 0;
 }
 
-static struct process *allocate(struct session *s, uint32_t ordinal)
+struct process *process_allocate(struct session *s, uint32_t number, uint32_t ordinal)
 {
 	struct process *p = calloc(1, sizeof(*p));
 
@@ -217,14 +222,28 @@ static struct process *allocate(struct session *s, uint32_t ordinal)
 		return NULL;
 	p->session = s;
 	p->ordinal = ordinal;
-	p->number = s->n_numbers++;
+	p->number = number;
 	p->pidfd = -1;
 	return p;
 }
 
+/* A pidfd is known to be the process's own; if it died before we looked, nobody who comes after is it. */
+static void note_ticks(struct process *p)
+{
+	if (!p->session->state || p->pidfd < 0)
+		return;
+	p->ticks = kin_started(p->pid);
+	if (kin_is_dead(p->pidfd))
+		p->ticks = UINT64_MAX;
+}
+
 static int finish(struct process *p, struct process **ret)
 {
-	int r = init(p);
+	int r = books_init(&p->ledger.books, p->session->region.map.geo.stack_slots);
+
+	note_ticks(p);
+	if (!r)
+		r = process_start(p);
 
 	if (r)
 		process_free(p);
@@ -235,7 +254,7 @@ static int finish(struct process *p, struct process **ret)
 
 int process_new(struct session *s, uint32_t pid, uint32_t ppid, int pidfd, struct process **ret)
 {
-	struct process *p = allocate(s, 0);
+	struct process *p = process_allocate(s, s->n_numbers++, 0);
 
 	if (!p) {
 		close(pidfd);
@@ -300,7 +319,7 @@ static int identify(struct process *p, const struct proc_info *info)
 
 int process_adopt(struct session *s, uint32_t ordinal, const struct proc_info *info, struct process **ret)
 {
-	struct process *p = allocate(s, ordinal);
+	struct process *p = process_allocate(s, s->n_numbers++, ordinal);
 	uint64_t now = session_time(s);
 	int found, r;
 
@@ -309,6 +328,8 @@ int process_adopt(struct session *s, uint32_t ordinal, const struct proc_info *i
 	p->start_ns = info->start_ns < now ? info->start_ns : now;
 	found = identify(p, info);
 	r = finish(p, ret);
+	if (!r)
+		process_log_begin(p);
 	if (!r && found == -ESRCH)
 		process_end(p, SNAPSHOT_EXIT);
 	return r;

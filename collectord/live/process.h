@@ -27,6 +27,7 @@ struct process {
 	uint32_t ordinal;   /* in the region; UINT32_MAX once it was given back */
 	uint32_t pid, ppid; /* ours; ppid: who forked it, also if that is gone */
 	uint32_t said_pid;  /* its own, from its entry */
+	uint64_t ticks;     /* with our pid: which process it is; 0: not known */
 	uint64_t start_ns;  /* these times: since the session began */
 	uint64_t end_ns;    /* when its end was seen, or 0 */
 	int pidfd;          /* -1: its end shows only in that nobody has the region mapped any more */
@@ -64,3 +65,27 @@ uint64_t process_time(const struct process *p); /* since the session began, unti
 void process_audit(const struct process *p, struct snapshot_audit *ret);
 void process_view(const struct process *p, struct session_view *ret);
 void process_tell(const struct process *p, enum session_change what);
+
+/* --- for a successor of this collector: process_state.c ----------------------------------------------------- */
+
+struct pack_writer;
+struct pack_reader;
+struct record_process;
+
+void process_log_begin(const struct process *p);
+void process_log_end(const struct process *p);
+void process_log_buried(const struct process *p);
+void process_log_gone(const struct process *p);
+void process_log_saved(const struct process *p, enum snapshot_reason why);
+
+void process_pack(const struct process *p, struct pack_writer *w);
+int process_unpack(struct session *s, struct pack_reader *r, struct process **ret); /* 0, -EBADMSG, -ENOMEM... */
+int process_replay_begin(struct session *s, const struct record_process *r, struct process **ret);
+
+/* Everything is replayed: go on where the predecessor was killed. */
+void process_resume(struct process *p);
+
+/* For process_state.c: one without books, and what is left to set up when it has them. */
+struct process *process_allocate(struct session *s, uint32_t number, uint32_t ordinal);
+int process_start(struct process *p);
+int process_watch(struct process *p); /* for its end; it has a pidfd */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "collectord/live/memfd.h"
@@ -70,6 +71,33 @@ int region_create(const struct abi_geometry *geo, uint64_t session, uint64_t epo
 out:
 	region_destroy(&made);
 	return r;
+}
+
+/* What the region itself says of its layout is not looked at: its program may have changed it. */
+int region_adopt(int memfd, const struct abi_geometry *geo, uint64_t session, uint64_t epoch_ns,
+		 struct shared_region *ret, bool *ret_mine)
+{
+	struct abi_header h;
+	struct stat st;
+	bool mine;
+	void *base;
+	int seals = fcntl(memfd, F_GET_SEALS);
+
+	if (!abi_header_init(&h, geo) || fstat(memfd, &st) || (uint64_t)st.st_size != h.region_size || seals < 0 ||
+	    ~seals & (F_SEAL_SHRINK | F_SEAL_GROW))
+		return -EBADMSG;
+	h.session = session;
+	h.epoch_ns = epoch_ns;
+	mine = seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE);
+	base = mmap(NULL, h.region_size, PROT_READ | PROT_WRITE, mine ? MAP_PRIVATE | MAP_NORESERVE : MAP_SHARED,
+		    memfd, 0);
+	if (base == MAP_FAILED)
+		return -errno;
+	madvise(base, h.region_size, MADV_DONTDUMP);
+	*ret = (struct shared_region){ .base = base, .size = h.region_size, .memfd = memfd };
+	abi_region_map(&ret->map, base, &h);
+	*ret_mine = mine;
+	return 0;
 }
 
 /* The kernel seals against writing only what nobody has mapped for writing. */

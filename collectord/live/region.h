@@ -26,6 +26,11 @@ struct abi_geometry region_geometry(uint32_t rate);
 int region_create(const struct abi_geometry *geo, uint64_t session, uint64_t epoch_ns, uint32_t rate,
 		  uint32_t max_depth, struct shared_region *ret);
 
+/* The region that a predecessor made, of this geometry; takes `memfd` over if it succeeds.  *ret_mine: nobody may
+ * write to it any more, ours is a private copy.  0, -EBADMSG: it is not such a one, or another -errno. */
+int region_adopt(int memfd, const struct abi_geometry *geo, uint64_t session, uint64_t epoch_ns,
+		 struct shared_region *ret, bool *ret_mine);
+
 /* 1: nobody else has it mapped, nor will: what we have from now on is a private copy.  0: somebody has.  Moves our
  * mapping.  -errno: that failed, only region_destroy() may follow. */
 int region_is_ours(struct shared_region *r);

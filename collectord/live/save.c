@@ -152,6 +152,12 @@ int saver_init(struct saver *v, struct save_env *env, struct process *p, const c
 	return 0;
 }
 
+void saver_resume(struct saver *v, uint32_t seq, const char *last)
+{
+	v->seq = seq;
+	snprintf(v->last, sizeof(v->last), "%.*s", (int)sizeof(v->last) - 1, last);
+}
+
 void saver_done(struct saver *v)
 {
 	if (v->write && v->write->offload) {

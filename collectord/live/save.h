@@ -55,5 +55,8 @@ int saver_init(struct saver *v, struct save_env *env, struct process *p, const c
 	       void (*on_done)(struct process *p, enum snapshot_reason why, int result));
 void saver_done(struct saver *v); /* takes a zeroed one; a write in flight goes on without us */
 
+/* Go on where a predecessor stopped: after `seq` snapshots, the newest at `last` below out_dir. */
+void saver_resume(struct saver *v, uint32_t seq, const char *last);
+
 /* Take a snapshot as soon as the one being written, if any, is done. */
 void saver_want(struct saver *v, enum snapshot_reason why);

@@ -3,13 +3,11 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "collectord/live/clock.h"
-#include "collectord/live/kin.h"
+#include "collectord/live/records.h"
 #include "common/lane.h"
 
-#define FIRST_DRAIN_MS 10u
 #define MIN_DRAIN_MS 2u
 #define MAX_DRAIN_MS 100u
 #define IDLE_DRAIN_MS 200u   /* nothing came at all */
@@ -23,20 +21,6 @@
 uint64_t session_time(const struct session *s)
 {
 	return clock_read_ns(CLOCK_MONOTONIC) - s->epoch_ns;
-}
-
-void session_view_passive(const struct peer *peer, const struct hello *h, struct session_view *ret)
-{
-	*ret = (struct session_view){
-		.pid = peer->pid,
-		.ppid = h->ppid,
-		.uid = peer->uid,
-		.exe = h->exe,
-		.cmdline = h->cmdline,
-		.allocator = h->allocator,
-		.status = h->status,
-		.last_snapshot = "",
-	};
 }
 
 /* --- processes ----------------------------------------------------------------------------------------- */
@@ -58,10 +42,11 @@ struct process *session_find_pid(const struct session *s, uint32_t pid)
 	return NULL;
 }
 
-static void add(struct session *s, struct process *p)
+void session_add(struct session *s, struct process *p)
 {
 	LIST_INSERT_HEAD(&s->processes, p, link);
-	s->by_ordinal[p->ordinal] = p;
+	if (p->ordinal != UINT32_MAX)
+		s->by_ordinal[p->ordinal] = p;
 }
 
 /* Take the process up that took entry `ordinal`, if one did.  A pid is one living process's: whoever had it before
@@ -76,7 +61,7 @@ static struct process *adopt(struct session *s, uint32_t ordinal, bool heard)
 	before = p->state == PROCESS_LIVE ? session_find_pid(s, p->pid) : NULL;
 	if (before)
 		process_end(before, SNAPSHOT_EXIT);
-	add(s, p);
+	session_add(s, p);
 	process_tell(p, SESSION_STARTED);
 	return p;
 }
@@ -159,6 +144,8 @@ static void bury(struct session *s)
 		if (p->state != PROCESS_DYING || !p->ledger.is_closing)
 			continue;
 		process_audit(p, &p->audit);
+		process_log_buried(p);
+		state_commit(s->state); /* before its entry is another's */
 		s->by_ordinal[p->ordinal] = NULL;
 		if (p->ordinal)
 			proc_release(r, p->ordinal);
@@ -197,6 +184,22 @@ static void end_all(struct session *s, enum snapshot_reason why)
 	}
 }
 
+static void log_over(struct session *s)
+{
+	struct record_over *r = state_add(s->state, RECORD_OVER, sizeof(*r));
+
+	if (r)
+		*r = (struct record_over){ s->drain.is_broken, 0 };
+	state_commit(s->state);
+}
+
+void session_desert(struct session *s)
+{
+	s->is_over = true;
+	log_over(s);
+	end_all(s, SNAPSHOT_EXIT);
+}
+
 /* Does nobody have the region any more?  Asked now and then. */
 static bool is_deserted(struct session *s)
 {
@@ -215,10 +218,8 @@ static bool is_done(struct session *s)
 {
 	if (s->is_busy || (!s->is_over && (!is_unwatched(s) || !is_deserted(s))))
 		return false;
-	if (!s->is_over) {
-		s->is_over = true;
-		end_all(s, SNAPSHOT_EXIT);
-	}
+	if (!s->is_over)
+		session_desert(s);
 	if (!LIST_EMPTY(&s->processes) && !s->is_lost)
 		return false;
 	gone(s);
@@ -233,6 +234,8 @@ void session_look_soon(struct session *s)
 
 void session_forget(struct session *s, struct process *p)
 {
+	process_log_gone(p);
+	state_commit(s->state);
 	LIST_REMOVE(p, link);
 	drain_forget(&s->drain, &p->ledger);
 	process_free(p);
@@ -273,6 +276,7 @@ static void on_drain(void *arg)
 	s->is_busy = true;
 	look(s, &res);
 	session_look_at_threads(s);
+	session_commit(s);
 	s->is_busy = false;
 	if (is_done(s))
 		return;
@@ -289,6 +293,22 @@ void session_drain_now(struct session *s)
 		session_end(s);
 	else
 		adopt_all(s);
+	session_commit(s);
+}
+
+void session_change(struct session *s, uint32_t rate, uint32_t max_depth, bool by_thread)
+{
+	struct record_change *r = state_add(s->state, RECORD_CHANGE, sizeof(*r));
+
+	if (r)
+		*r = (struct record_change){ rate, max_depth, by_thread, 0 };
+	state_commit(s->state);
+	s->rate_changed |= rate != s->rate;
+	s->rate = rate;
+	s->max_depth = max_depth;
+	store_relaxed(&s->region.map.control->rate, rate);
+	store_relaxed(&s->region.map.control->max_depth, max_depth);
+	session_set_threads(s, by_thread);
 }
 
 void session_end(struct session *s)
@@ -298,87 +318,18 @@ void session_end(struct session *s)
 	if (!s->drain.is_broken && drain_all(&s->drain, session_time(s)) == 0)
 		adopt_all(s);
 	s->is_over = true;
+	log_over(s);
 	store_relaxed(&s->region.map.control->detached, 1);
 	end_all(s, SNAPSHOT_ASKED);
 	session_look_soon(s);
 }
 
-/* --- beginning and end --------------------------------------------------------------------------------- */
-
-static void take_labels(struct session *s, const struct peer *peer, const struct hello *h)
+int session_init_drain(struct session *s)
 {
-	s->uid = peer->uid;
-	memcpy(s->exe, h->exe, sizeof(s->exe));
-	memcpy(s->cmdline, h->cmdline, sizeof(s->cmdline));
-	memcpy(s->allocator, h->allocator, sizeof(s->allocator));
-}
-
-static int init_parts(struct session *s)
-{
-	struct abi_geometry geo = region_geometry(s->rate);
-	int r = region_create(&geo, s->id, s->epoch_ns, s->rate, s->max_depth, &s->region);
-
-	if (r)
-		return r;
-	store_relaxed(&s->region.map.control->on_full, s->env->config->on_full);
-	session_set_threads(s, s->env->config->by_thread);
-	store_relaxed(&s->region.map.control->no_follow, s->env->config->only_pid != 0);
-	s->by_ordinal = calloc(geo.procs, sizeof(struct process *));
+	s->by_ordinal = calloc(s->region.map.geo.procs, sizeof(struct process *));
 	s->drain_timer = loop_timer_new(s->env->loop, on_drain, s);
 	if (!s->by_ordinal || !s->drain_timer)
 		return -ENOMEM;
 	drain_init(&s->drain, &s->region.map, s->region.memfd, s->env->scratch, ledger_of, s);
 	return 0;
-}
-
-int session_new(struct session_env *env, uint64_t id, struct peer *peer, const struct hello *h,
-		struct session **ret)
-{
-	struct session *s = calloc(1, sizeof(*s));
-	struct process *p;
-	int r;
-
-	if (!s)
-		return -ENOMEM;
-	LIST_INIT(&s->processes);
-	s->env = env;
-	s->id = id;
-	s->epoch_ns = clock_read_ns(CLOCK_MONOTONIC);
-	s->rate = env->config->rate;
-	s->max_depth = env->config->max_depth ? env->config->max_depth : ABI_DEFAULT_DEPTH;
-	s->drain_ms = FIRST_DRAIN_MS;
-	s->region = (struct shared_region)SHARED_REGION_NONE;
-	s->is_nested = kin_is_nested(peer->pid);
-	take_labels(s, peer, h);
-	r = init_parts(s);
-	if (!r) {
-		r = process_new(s, peer->pid, h->ppid, peer->pidfd, &p);
-		peer->pidfd = -1;
-	}
-	if (r) {
-		session_free(s);
-		return r;
-	}
-	add(s, p);
-	loop_timer_set(s->drain_timer, s->drain_ms);
-	*ret = s;
-	return 0;
-}
-
-void session_free(struct session *s)
-{
-	if (!s)
-		return;
-	while (!LIST_EMPTY(&s->processes)) {
-		struct process *p = LIST_FIRST(&s->processes);
-
-		LIST_REMOVE(p, link);
-		process_free(p);
-	}
-	loop_timer_free(s->drain_timer);
-	drain_done(&s->drain);
-	threads_done(&s->threads);
-	free(s->by_ordinal);
-	region_destroy(&s->region);
-	free(s);
 }

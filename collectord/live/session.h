@@ -11,6 +11,7 @@
 
 #include "collectord/live/collector.h"
 #include "collectord/live/drain.h"
+#include "collectord/live/keeper.h"
 #include "collectord/live/listen.h"
 #include "collectord/live/process.h"
 #include "collectord/live/region.h"
@@ -23,6 +24,7 @@ struct session_env {
 	const struct collector_config *config;
 	struct drain_scratch *scratch;
 	struct save_env save;
+	const struct keeper *keeper;                   /* NULL: sessions end with their collector */
 	void (*on_gone)(struct session *s, void *arg); /* the last thing a session does */
 	void *arg;
 };
@@ -40,6 +42,7 @@ struct session {
 	char cmdline[sizeof(((struct hello *)0)->cmdline)];
 	char allocator[sizeof(((struct hello *)0)->allocator)];
 	struct shared_region region;
+	struct state *state; /* NULL: nothing outlives the collector */
 	struct drain drain;
 	struct loop_timer *drain_timer;
 	uint32_t drain_ms;     /* until the next pass */
@@ -52,9 +55,10 @@ struct session {
 	bool is_nested;              /* some process has another pid than it knows of */
 	uint64_t search_debt_ns;     /* for processor time taken by searches for processes, at search_at_ns */
 	uint64_t search_at_ns;
-	bool is_over; /* no more events, no more processes */
-	bool is_lost; /* our mapping of the region is: nothing can be saved any more */
-	bool is_busy; /* in its drain callback: not to be freed */
+	bool is_over;    /* no more events, no more processes */
+	bool is_private; /* no program can write into the region any more, ours is a copy */
+	bool is_lost;    /* our mapping of the region is: nothing can be saved any more */
+	bool is_busy;    /* in its drain callback: not to be freed */
 };
 
 /* Make a session for a peer whose hello was accepted and start its timers; takes peer->pidfd over.  0 or -errno. */
@@ -66,6 +70,9 @@ void session_free(struct session *s); /* takes NULL and half-made ones */
 
 /* No more events: drain what is there, take the final snapshots, be gone.  A second call changes nothing. */
 void session_end(struct session *s);
+
+/* Nobody has the region any more: whoever seemed to live does not. */
+void session_desert(struct session *s);
 
 /* Drain now what the region holds now. */
 void session_drain_now(struct session *s);
@@ -88,6 +95,34 @@ void session_look_at_threads(struct session *s);
 void session_view_passive(const struct peer *peer, const struct hello *h, struct session_view *ret);
 
 uint64_t session_time(const struct session *s); /* ns since it began */
+
+/* From now on sample every `rate` bytes (0 = dormant), with `max_depth` frames, stacks kept apart by thread or not.
+ */
+void session_change(struct session *s, uint32_t rate, uint32_t max_depth, bool by_thread);
+
+/* --- for a successor of this collector: session_state.c ----------------------------------------------------- */
+
+struct kept;
+
+/* What was logged counts; a checkpoint if it is time.  Not from inside a pass over the lanes. */
+void session_commit(struct session *s);
+int session_checkpoint(struct session *s); /* 0 or -errno: then the session ends with this collector */
+
+/* The session of a predecessor, from its region and its state; takes both descriptors over if it succeeds.
+ * session_resume() follows, when the collector is ready for its callbacks.  -errno with a fault. */
+int session_recover(struct session_env *env, int region_fd, int state_fd, struct session **ret, struct fault *f);
+void session_resume(struct session *s);
+
+/* For session_state.c: the log onto the checkpoint.  0, -EBADMSG, -ENOMEM. */
+int session_replay(struct session *s, const struct state *st);
+
+/* The name under which its descriptors are kept. */
+void session_kept_name(uint64_t id, char buf[KEEPER_NAME_SIZE]);
+
+/* For session_state.c: one without processes, on a region that is there; and the other way round. */
+struct session *session_allocate(struct session_env *env, uint64_t id);
+int session_init_drain(struct session *s);
+void session_add(struct session *s, struct process *p);
 
 /* For process.c: a process's end was seen; a process is done with. */
 void session_look_soon(struct session *s);

@@ -31,11 +31,10 @@ class Manager:
         self.socket = socket.socket(socket.AF_UNIX, kind)
         self.socket.bind(path)
         self.socket.listen(4096)
-        self.notify_path = path + ".notify"
-        if os.path.exists(self.notify_path):
-            os.unlink(self.notify_path)
+        # An abstract name: paths of sockets are short.
+        self.notify_path = f"@heaptap-manager-{os.getpid()}-{id(self):x}"
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.notify.bind(self.notify_path)
+        self.notify.bind("\0" + self.notify_path[1:])
         self.notify.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
 
     def start(self):

@@ -259,13 +259,43 @@ static void a_pipe(struct server *srv, int c)
 
 Test(dial, refuses_a_welcome_that_is_not_quite_one)
 {
-	expect_refused(hang_up, -EPROTO);
 	expect_refused(wrong_magic, -EPROTO);
 	expect_refused(other_major, -EPROTO);
 	expect_refused(refusal, -EPROTO);
 	expect_refused(refusal_with_a_descriptor, -EPROTO);
 	expect_refused(short_welcome, -EPROTO);
 	expect_refused(long_welcome, -EPROTO);
+}
+
+static void hang_up_twice(struct server *srv, int c)
+{
+	if (srv->n_heard > 2)
+		server_welcome(srv, c);
+}
+
+Test(dial, tries_the_next_collector_when_one_ends_while_they_talk)
+{
+	struct abi_region r;
+
+	s.answer = hang_up_twice;
+	server_start(&s);
+	cr_assert_eq(dial(s.path, WAIT_MS, &hello, &r), 0);
+	server_stop(&s);
+	cr_expect_eq(s.n_heard, 3);
+	cr_expect_eq(count_fds(), fds_before, "a descriptor is left open");
+}
+
+Test(dial, gives_up_when_they_all_hang_up)
+{
+	struct abi_region r = { 0 };
+
+	s.answer = hang_up;
+	server_start(&s);
+	cr_expect_eq(dial(s.path, WAIT_MS, &hello, &r), -ECONNRESET);
+	cr_expect_null(r.header);
+	server_stop(&s);
+	cr_expect_eq(s.n_heard, 8);
+	cr_expect_eq(count_fds(), fds_before, "a descriptor is left open");
 }
 
 Test(dial, takes_exactly_one_descriptor)

@@ -1,0 +1,209 @@
+/* collectord/live/process_state.c - a process as its session's state knows it: logged, packed, and back.
+ *
+ * What is not there is made again: timers, the pidfd (by pid and start time), the saver's directory. */
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+
+#include "collectord/live/kin.h"
+#include "collectord/live/pack.h"
+#include "collectord/live/process.h"
+#include "collectord/live/records.h"
+#include "collectord/live/session.h"
+#include "common/testpoint.h"
+
+static void *log_to(const struct process *p, enum record_kind kind, size_t size)
+{
+	return state_add(p->session->state, kind, size);
+}
+
+void process_log_begin(const struct process *p)
+{
+	struct record_process *r = log_to(p, RECORD_PROCESS, sizeof(*r));
+
+	if (r)
+		*r = (struct record_process){
+			p->ordinal, p->pid, p->ppid, p->said_pid, p->start_ns, p->ticks, p->session->is_nested, 0
+		};
+}
+
+void process_log_end(const struct process *p)
+{
+	struct record_end *r = log_to(p, RECORD_END, sizeof(*r));
+
+	if (r)
+		*r = (struct record_end){ p->number, p->end_reason, p->end_ns, p->exit_known, p->exit_status };
+}
+
+void process_log_buried(const struct process *p)
+{
+	struct record_buried *r = log_to(p, RECORD_BURIED, sizeof(*r));
+
+	if (r)
+		*r = (struct record_buried){ p->number, 0, p->audit };
+}
+
+void process_log_gone(const struct process *p)
+{
+	struct record_gone *r = log_to(p, RECORD_GONE, sizeof(*r));
+
+	if (r)
+		*r = (struct record_gone){ p->number, 0 };
+}
+
+void process_log_saved(const struct process *p, enum snapshot_reason why)
+{
+	struct record_saved *r = log_to(p, RECORD_SAVED, sizeof(*r));
+
+	if (!r)
+		return;
+	*r = (struct record_saved){ .number = p->number, .why = why, .file = p->saver.number };
+	memcpy(r->path, p->saver.last, sizeof(r->path));
+	state_commit(p->session->state);
+	TEST_POINT(save_logged);
+}
+
+/* --- checkpoints ------------------------------------------------------------------------------------------- */
+
+struct packed_process {
+	uint32_t number, ordinal, pid, ppid, said_pid;
+	uint32_t state, end_reason;
+	int32_t exit_known, exit_status;
+	uint32_t seq; /* snapshots so far */
+	uint64_t ticks, start_ns, end_ns;
+	uint64_t drained, spilled;
+	struct snapshot_audit audit;
+	char last[192];
+};
+
+static_assert(sizeof(((struct packed_process *)0)->last) == sizeof(((struct saver *)0)->last) &&
+		      sizeof(((struct record_saved *)0)->path) == sizeof(((struct saver *)0)->last),
+	      "a snapshot's path as the saver has it");
+
+void process_pack(const struct process *p, struct pack_writer *w)
+{
+	struct packed_process head = {
+		.number = p->number,
+		.ordinal = p->ordinal,
+		.pid = p->pid,
+		.ppid = p->ppid,
+		.said_pid = p->said_pid,
+		.state = p->state,
+		.end_reason = p->end_reason,
+		.exit_known = p->exit_known,
+		.exit_status = p->exit_status,
+		.seq = p->saver.seq,
+		.ticks = p->ticks,
+		.start_ns = p->start_ns,
+		.end_ns = p->end_ns,
+		.drained = p->ledger.drained,
+		.spilled = p->ledger.spilled,
+		.audit = p->audit,
+	};
+
+	memcpy(head.last, p->saver.last, sizeof(head.last));
+	pack_put(w, &head, sizeof(head));
+	books_pack(&p->ledger.books, w);
+}
+
+static int check(const struct session *s, const struct packed_process *h)
+{
+	bool entered = h->ordinal < s->region.map.geo.procs && !session_process(s, h->ordinal);
+
+	if (h->state > PROCESS_LAST_SAVE || h->end_reason > SNAPSHOT_ASKED || h->number >= s->n_numbers)
+		return -EBADMSG;
+	return entered || (h->ordinal == UINT32_MAX && h->state == PROCESS_LAST_SAVE) ? 0 : -EBADMSG;
+}
+
+static void take(struct process *p, const struct packed_process *h)
+{
+	p->pid = h->pid;
+	p->ppid = h->ppid;
+	p->said_pid = h->said_pid;
+	p->state = h->state;
+	p->end_reason = h->end_reason;
+	p->exit_known = h->exit_known;
+	p->exit_status = h->exit_status;
+	p->ticks = h->ticks;
+	p->start_ns = h->start_ns;
+	p->end_ns = h->end_ns;
+	p->audit = h->audit;
+	p->ledger.drained = h->drained;
+	p->ledger.spilled = h->spilled;
+}
+
+int process_unpack(struct session *s, struct pack_reader *r, struct process **ret)
+{
+	const struct abi_geometry *geo = &s->region.map.geo;
+	struct packed_process head;
+	struct process *p;
+	int e;
+
+	if (!pack_get(r, &head, sizeof(head)) || check(s, &head))
+		return -EBADMSG;
+	p = process_allocate(s, head.number, head.ordinal);
+	if (!p)
+		return -ENOMEM;
+	take(p, &head);
+	e = books_unpack(&p->ledger.books, geo->stack_slots, geo->stack_words, r);
+	if (!e)
+		e = process_start(p);
+	if (e) {
+		process_free(p);
+		return e;
+	}
+	saver_resume(&p->saver, head.seq, head.last);
+	*ret = p;
+	return 0;
+}
+
+/* --- replay ------------------------------------------------------------------------------------------------ */
+
+int process_replay_begin(struct session *s, const struct record_process *r, struct process **ret)
+{
+	const struct abi_geometry *geo = &s->region.map.geo;
+	struct process *p;
+	int e;
+
+	if (r->ordinal >= geo->procs || session_process(s, r->ordinal))
+		return -EBADMSG;
+	p = process_allocate(s, s->n_numbers++, r->ordinal);
+	if (!p)
+		return -ENOMEM;
+	p->pid = r->pid;
+	p->ppid = r->ppid;
+	p->said_pid = r->said_pid;
+	p->start_ns = r->start_ns;
+	p->ticks = r->ticks;
+	s->is_nested |= r->is_nested != 0;
+	e = books_init(&p->ledger.books, geo->stack_slots);
+	if (!e)
+		e = process_start(p);
+	if (e)
+		process_free(p);
+	else
+		*ret = p;
+	return e;
+}
+
+/* One that we saw start is watched again; others end when nobody has the region any more. */
+static void watch(struct process *p)
+{
+	int r = p->ticks ? kin_reopen(p->pid, p->ticks, &p->pidfd) : -EPERM;
+
+	if (!r)
+		r = process_watch(p);
+	if (r == -ESRCH)
+		process_end(p, SNAPSHOT_EXIT);
+}
+
+void process_resume(struct process *p)
+{
+	p->ledger.is_closing = false; /* it is buried from the start: all of that may be done twice */
+	if (p->state == PROCESS_LIVE)
+		watch(p);
+	else
+		loop_timer_set(p->save_timer, -1);
+	if (p->state == PROCESS_LAST_SAVE)
+		process_conclude(p);
+}

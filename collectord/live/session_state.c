@@ -1,0 +1,314 @@
+/* collectord/live/session_state.c - a session's checkpoints, and how it goes on after its collector was killed.
+ *
+ * Recovery is the checkpoint, then the log onto it by the very functions that entered it the first time, then what
+ * those who were committed still have to do to the region.  Stacks are read out of the region again: they never
+ * change, unless their program is hostile, and then it only harms its own books.  Whatever is wrong refuses the
+ * session. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "collectord/live/pack.h"
+#include "collectord/live/records.h"
+#include "collectord/live/session.h"
+#include "common/testpoint.h"
+
+struct packed_session {
+	uint64_t id, epoch_ns, region_ino;
+	struct abi_geometry geo;
+	uint32_t uid, rate, max_depth;
+	uint32_t rate_changed, is_nested, is_over;
+	uint32_t by_thread, n_threads;
+	uint32_t n_numbers, n_processes;
+	char exe[sizeof(((struct session *)0)->exe)];
+	char cmdline[sizeof(((struct session *)0)->cmdline)];
+	char allocator[sizeof(((struct session *)0)->allocator)];
+};
+
+void session_kept_name(uint64_t id, char buf[KEEPER_NAME_SIZE])
+{
+	snprintf(buf, KEEPER_NAME_SIZE, KEEPER_NAME_PREFIX "%llu", (unsigned long long)id);
+}
+
+static uint64_t inode_of(int fd)
+{
+	struct stat st = { .st_ino = 0 };
+
+	fstat(fd, &st);
+	return st.st_ino;
+}
+
+/* --- checkpoints ------------------------------------------------------------------------------------------- */
+
+static void pack(const struct session *s, struct pack_writer *w)
+{
+	struct packed_session head = {
+		.id = s->id,
+		.epoch_ns = s->epoch_ns,
+		.region_ino = inode_of(s->region.memfd),
+		.geo = s->region.map.geo,
+		.uid = s->uid,
+		.rate = s->rate,
+		.max_depth = s->max_depth,
+		.rate_changed = s->rate_changed,
+		.is_nested = s->is_nested,
+		.by_thread = s->by_thread,
+		.n_threads = s->threads.n,
+		.is_over = s->is_over,
+		.n_numbers = s->n_numbers,
+	};
+	const struct process *p;
+
+	memcpy(head.exe, s->exe, sizeof(head.exe));
+	memcpy(head.cmdline, s->cmdline, sizeof(head.cmdline));
+	memcpy(head.allocator, s->allocator, sizeof(head.allocator));
+	LIST_FOREACH(p, &s->processes, link)
+	{
+		head.n_processes++;
+	}
+	pack_put(w, &head, sizeof(head));
+	pack_put(w, s->threads.all, s->threads.n * sizeof(*s->threads.all));
+	drain_pack(&s->drain, w);
+	LIST_FOREACH(p, &s->processes, link)
+	{
+		process_pack(p, w);
+	}
+}
+
+int session_checkpoint(struct session *s)
+{
+	struct pack_writer *w = malloc(sizeof(*w));
+	int r = w ? state_begin_checkpoint(s->state, w) : -ENOMEM;
+
+	if (!r) {
+		pack(s, w);
+		r = state_flip(s->state, w);
+	}
+	free(w);
+	return r;
+}
+
+/* The log must not go on without room: a successor would believe what is only half of it. */
+static void give_up(struct session *s, int r)
+{
+	struct save_env *env = &s->env->save;
+	char name[KEEPER_NAME_SIZE];
+
+	env->errors++;
+	snprintf(env->last_error, sizeof(env->last_error), "session %llu would not survive this collector: %s",
+		 (unsigned long long)s->id, strerror(-r));
+	session_kept_name(s->id, name);
+	s->env->keeper->forget(s->env->keeper->arg, name);
+	s->drain.state = NULL;
+	state_free(s->state);
+	s->state = NULL;
+}
+
+void session_commit(struct session *s)
+{
+	int r = 0;
+
+	if (!s->state)
+		return;
+	state_commit(s->state);
+	state_ok(s->state);
+	if (state_is_void(s->state))
+		r = -ENOSPC;
+	else if (state_wants_checkpoint(s->state))
+		r = session_checkpoint(s);
+	if (r)
+		give_up(s, r);
+}
+
+/* --- reading a checkpoint ------------------------------------------------------------------------------------ */
+
+static bool is_text(const char *s, size_t size)
+{
+	return memchr(s, '\0', size) != NULL;
+}
+
+static bool is_sound(const struct packed_session *h)
+{
+	return h->id && h->rate <= ABI_MAX_RATE && h->max_depth <= ABI_MAX_DEPTH &&
+	       h->n_processes <= h->n_numbers && is_text(h->exe, sizeof(h->exe)) &&
+	       is_text(h->cmdline, sizeof(h->cmdline)) && is_text(h->allocator, sizeof(h->allocator));
+}
+
+static void take(struct session *s, const struct packed_session *h)
+{
+	s->epoch_ns = h->epoch_ns;
+	s->uid = h->uid;
+	s->rate = h->rate;
+	s->max_depth = h->max_depth;
+	s->rate_changed = h->rate_changed != 0;
+	s->is_nested = h->is_nested != 0;
+	s->by_thread = h->by_thread != 0;
+	s->is_over = h->is_over != 0;
+	s->n_numbers = h->n_numbers;
+	memcpy(s->exe, h->exe, sizeof(s->exe));
+	memcpy(s->cmdline, h->cmdline, sizeof(s->cmdline));
+	memcpy(s->allocator, h->allocator, sizeof(s->allocator));
+}
+
+/* Names of threads, those of the dead among them. */
+static int unpack_threads(struct session *s, uint32_t n, struct pack_reader *r)
+{
+	const struct thread_name *from = n <= THREADS_MAX ? pack_take(r, n * sizeof(*from)) : NULL;
+
+	if (!from || n == 0)
+		return from ? 0 : -EBADMSG;
+	s->threads.all = calloc(THREADS_MAX, sizeof(*from));
+	if (!s->threads.all)
+		return -ENOMEM;
+	memcpy(s->threads.all, from, n * sizeof(*from));
+	s->threads.n = n;
+	for (uint32_t i = 0; i < n; i++)
+		if (!is_text(s->threads.all[i].name, THREAD_NAME_MAX) ||
+		    (i && s->threads.all[i].tid <= s->threads.all[i - 1].tid))
+			return -EBADMSG;
+	return 0;
+}
+
+static int unpack_processes(struct session *s, uint32_t n, struct pack_reader *r)
+{
+	struct process *p;
+	int e = 0;
+
+	for (uint32_t i = 0; !e && i < n; i++) {
+		e = process_unpack(s, r, &p);
+		if (e)
+			break;
+		session_add(s, p);
+		drain_remember(&s->drain, &p->ledger);
+	}
+	return e;
+}
+
+/* Takes region_fd over if it succeeds, and if it fails with a session. */
+static int unpack(struct session_env *env, int region_fd, struct pack_reader *r, struct session **ret)
+{
+	struct packed_session head;
+	struct session *s;
+	bool mine;
+	int e;
+
+	if (!pack_get(r, &head, sizeof(head)) || !is_sound(&head) || head.region_ino != inode_of(region_fd))
+		return -EBADMSG;
+	s = session_allocate(env, head.id);
+	if (!s)
+		return -ENOMEM;
+	take(s, &head);
+	e = region_adopt(region_fd, &head.geo, s->id, s->epoch_ns, &s->region, &mine);
+	if (e) {
+		session_free(s);
+		return e;
+	}
+	*ret = s;
+	s->is_private = mine;
+	e = session_init_drain(s);
+	if (!e)
+		e = unpack_threads(s, head.n_threads, r);
+	if (!e)
+		e = drain_unpack(&s->drain, r);
+	if (!e)
+		e = unpack_processes(s, head.n_processes, r);
+	return e ? e : r->bad || r->p != r->end ? -EBADMSG : 0;
+}
+
+/* --- recovery ---------------------------------------------------------------------------------------------- */
+
+static const char *why(int r)
+{
+	switch (r) {
+	case -EPROTO:
+		return "another version of the collector wrote its state";
+	case -ENODATA:
+		return "its program had not attached yet";
+	case -ELOOP:
+		return "reading its state has ended this collector before";
+	case -EBADMSG:
+		return "its state is damaged";
+	default:
+		return strerror(-r);
+	}
+}
+
+static int read_back(struct session_env *env, int region_fd, struct state *st, struct session **ret)
+{
+	struct pack_reader reader = { 0 };
+	struct session *s = NULL;
+	const void *bytes;
+	size_t size;
+	int r = state_checkpoint(st, &bytes, &size);
+
+	if (!r) {
+		reader.p = bytes;
+		reader.end = reader.p + size;
+		r = unpack(env, region_fd, &reader, &s);
+	}
+	state_done_reading(st);
+	if (!r)
+		r = session_replay(s, st);
+	if (r && s)
+		session_free(s);
+	else if (r)
+		close(region_fd);
+	else
+		*ret = s;
+	return r;
+}
+
+int session_recover(struct session_env *env, int region_fd, int state_fd, struct session **ret, struct fault *f)
+{
+	struct state *st = NULL;
+	int r = state_open(state_fd, &st);
+
+	if (r) {
+		close(region_fd);
+		close(state_fd);
+	} else {
+		r = read_back(env, region_fd, st, ret);
+	}
+	if (r) {
+		state_free(st);
+		return fault_set(f, r, "%s", why(r));
+	}
+	(*ret)->state = st;
+	(*ret)->drain.state = st;
+	return 0;
+}
+
+/* Nobody has it, and nobody came to claim an entry in it: killed in the middle of a handshake. */
+static bool was_never_attached(struct session *s)
+{
+	int r = load_relaxed(&s->region.map.cursors->procs) ? 0 : region_is_ours(&s->region);
+
+	s->is_lost |= r < 0;
+	return r != 0;
+}
+
+static void restore_control(struct session *s)
+{
+	store_relaxed(&s->region.map.control->rate, s->rate);
+	store_relaxed(&s->region.map.control->max_depth, s->max_depth);
+	store_relaxed(&s->region.map.control->threads, s->by_thread);
+	store_relaxed(&s->region.map.control->detached, s->is_over);
+}
+
+void session_resume(struct session *s)
+{
+	struct process *p, *next;
+
+	drain_resume(&s->drain);
+	restore_control(s);
+	for (p = LIST_FIRST(&s->processes); p; p = next) {
+		next = LIST_NEXT(p, link);
+		process_resume(p);
+	}
+	if (s->is_private || was_never_attached(s))
+		session_desert(s);
+	session_look_soon(s);
+}

@@ -1,0 +1,166 @@
+#!/usr/bin/env python3
+"""tests/hazards/restarts.py - the collector is killed again and again; what programs allocated is known to the last byte.
+
+usage: restarts.py BUILD KILLS [SEED]        exit 1 and lines that say what is wrong
+
+Programs that do the same in every run (tests/victims/bursts) are recorded at -r 1 by a collector under a service manager
+(tests/tools/manager.py) that keeps its descriptors and starts it again.  One of them without a fault says what is right;
+then eight at a time, while the collector is ended at random moments: killed, by a crash's signals, by SIGTERM.  Each
+process of each program must have the same totals, stack by stack.
+"""
+import collections
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+here = os.path.dirname(os.path.realpath(__file__))
+sys.path += [here + "/../tools", here + "/../e2e"]
+import snapshot  # noqa: E402
+from manager import Manager  # noqa: E402
+
+build, kills = os.path.realpath(sys.argv[1]), int(sys.argv[2])
+seed = int(sys.argv[3]) if len(sys.argv) > 3 else random.SystemRandom().randrange(1 << 32)
+rng = random.Random(seed)
+VALUES = ("allocs", "frees", "alloc_count", "alloc_bytes", "free_count", "free_bytes")
+SIGNALS = [signal.SIGKILL] * 16 + [signal.SIGSEGV, signal.SIGABRT, signal.SIGTERM, signal.SIGTERM]
+AT_ONCE, LIMIT = 8, 120
+
+
+def frame(snap, address):
+    at = address & ((1 << 63) - 1)
+    for start, end, bias, _, path, _ in snap["modules"]:
+        if start <= at < end:
+            return path, at - bias
+    return "?", at
+
+
+def profile(path):
+    """Totals by stack, in terms of files: addresses differ from run to run."""
+    snap = snapshot.read(path)
+    audit = snap["audit"]
+    assert audit["corrupt"] == 0 and audit["untracked"] == 0, (path, audit)
+    stacks = collections.Counter()
+    for frames, values in snap["stacks"]:
+        for key in VALUES:
+            stacks[tuple(frame(snap, f) for f in frames), key] += values[key]
+    return frozenset((k, v & snapshot.MASK) for k, v in stacks.items() if v & snapshot.MASK)
+
+
+def sessions(state, names):
+    """Of each session the newest snapshot of each of its processes, out of the directories of these names."""
+    out = collections.defaultdict(list)
+    for name in names:
+        files = sorted(f for f in os.listdir(f"{state}/{name}") if f.endswith(".heaptap"))
+        out[name.split(".")[0]].append(profile(f"{state}/{name}/{files[-1]}"))
+    return [sorted(p, key=lambda p: (len(p), sorted(p))) for p in out.values()]
+
+
+def difference(got, right):
+    if len(got) != len(right):
+        return f"{len(got)} processes instead of {len(right)}"
+    for i, (g, r) in enumerate(zip(got, right)):
+        if g != r:
+            g, r = dict(g), dict(r)
+            keys = [k for k in g.keys() | r.keys() if g.get(k, 0) != r.get(k, 0)]
+            return f"process {i}: {len(keys)} of {len(r)} values differ, as {[(k[1], g.get(k, 0), r.get(k, 0)) for k in keys[:4]]}"
+    return None
+
+
+class Load:
+    def __init__(self, extra_env=None):
+        os.makedirs("state", exist_ok=True)
+        self.manager = Manager("sock", [build + "/heaptap-collectord", "--state", os.getcwd() + "/state", "--rate", "1",
+                                        "--interval", "0"], log="collector.log", env=extra_env)
+        self.manager.start()
+        self.manager.await_note("READY")
+        self.killed, self.running = 0, []
+
+    def launch(self, n):
+        env = dict(os.environ, HEAPTAP_SOCKET=os.getcwd() + "/sock", HEAPTAP_WAIT_MS="10000",
+                   LD_PRELOAD=build + "/libheaptap.so")
+        self.running = [subprocess.Popen([build + "/tests/victims/bursts", "40", "20"], env=env) for _ in range(n)]
+
+    def end(self):
+        for p in self.running:
+            p.kill()
+        self.manager.signal(signal.SIGKILL)
+
+    def strike(self):
+        """End the collector one way or another, some time after its start; mostly when it is ready."""
+        if rng.random() < 0.9:
+            self.manager.await_note("READY", LIMIT)
+        end = time.monotonic() + rng.random() ** 2 * 0.06
+        while time.monotonic() < end:
+            self.manager.hear(0.002)
+        self.manager.signal(rng.choice(SIGNALS))
+        self.manager.wait(LIMIT)
+        self.killed += 1
+        self.manager.start()
+
+    def settle(self):
+        """Until every session has come to its end."""
+        self.manager.await_note("READY", LIMIT)
+        end = time.monotonic() + LIMIT
+        while self.manager.store:
+            self.manager.hear(0.05)
+            if time.monotonic() > end:
+                raise SystemExit(f"sessions without an end: {sorted({n for n, _ in self.manager.store})}")
+
+    def attached(self):
+        log = open("collector.log").read()
+        return all(f"pid {p.pid} of uid" in log for p in self.running)
+
+    def wave(self, programs, faults, meanwhile=False):
+        """`meanwhile`: faults from the first moment on, so that some may not come to attach at all."""
+        before = set(os.listdir("state"))
+        self.launch(programs)
+        while not meanwhile and not self.attached() and any(p.poll() is None for p in self.running):
+            self.manager.hear(0.01)
+        while any(p.poll() is None for p in self.running):
+            if faults:
+                self.strike()
+            else:
+                self.manager.hear(0.05)
+        assert all(p.returncode == 0 for p in self.running), "a program failed"
+        self.settle()
+        return sessions("state", set(os.listdir("state")) - before)
+
+
+def test(load):
+    waves, problems = 0, []
+    right = load.wave(1, False)[0]
+    assert len(right) == 3 and all(len(p) > 50 for p in right), [len(p) for p in right]
+    again = load.wave(1, False)[0]
+    assert again == right, f"the program is not the same in every run: {difference(again, right)}"
+    while load.killed < kills and not problems:
+        waves += 1
+        meanwhile = waves % 4 == 0
+        got = load.wave(AT_ONCE, True, meanwhile)
+        if len(got) != AT_ONCE and not meanwhile:
+            problems.append(f"{len(got)} sessions instead of {AT_ONCE}")
+        problems += [f"wave {waves}: {d}" for d in (difference(g, right) for g in got) if d]
+    load.manager.signal(signal.SIGTERM)
+    if load.manager.wait() != 0:
+        problems.append(f"the collector ends with status {load.manager.status}")
+    log = open("collector.log").read()
+    problems += [line for line in log.splitlines() if "ends with the collector before" in line and "not attached" not in line]
+    print(f"{load.killed} collectors ended, {waves * AT_ONCE} programs, {load.manager.barriers} handshakes kept")
+    return problems
+
+
+def main():
+    print(f"seed {seed}", flush=True)
+    load = Load()
+    try:
+        problems = test(load)
+    finally:
+        load.end()
+    print("\n".join(problems), end="\n" if problems else "")
+    sys.exit(bool(problems))
+
+
+if __name__ == "__main__":
+    main()
