@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "collectord/daemon_log.h"
@@ -101,7 +102,10 @@ int daemon_http_start(const struct daemon_settings *o, const struct systemd_sock
 		      struct collector *c, struct http **ret)
 {
 	const bool is_tcp = *o->http || passed->has_tcp;
-	const struct http_config config = { .token = is_tcp ? token : NULL, .log = on_line };
+	/* Set by systemd for CacheDirectory=. */
+	const struct http_config config = { .token = is_tcp ? token : NULL,
+					    .cache = getenv("CACHE_DIRECTORY"),
+					    .log = on_line };
 	struct fault f;
 	int r = is_tcp ? read_token(o) : 0;
 

@@ -17,8 +17,7 @@ void names_choose(const struct names_choice *choice)
 	chosen = *choice;
 }
 
-/* Folder of the cache, malloc'ed; NULL: there is no place for it. */
-static char *cache_folder(void)
+char *names_cache_folder(void)
 {
 	const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
 	char *path = NULL;
@@ -33,7 +32,7 @@ static char *cache_folder(void)
 
 int names_read(struct profile *p, struct symbolize_stats *ret)
 {
-	char *folder = chosen.no_cache ? NULL : cache_folder();
+	char *folder = chosen.no_cache ? NULL : names_cache_folder();
 	struct progress progress;
 	const struct symbolize_options o = {
 		.cache = folder,

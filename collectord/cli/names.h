@@ -20,6 +20,9 @@ struct names_choice {
 /* For the rest of this process, which is one command. */
 void names_choose(const struct names_choice *choice);
 
+/* Folder of the cache, malloc'ed; NULL: there is no place for it. */
+char *names_cache_folder(void);
+
 /* Add names to `p`; a progress line appears on a terminal when that takes long.  0 or -ENOMEM. */
 int names_read(struct profile *p, struct symbolize_stats *ret);
 

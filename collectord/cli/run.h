@@ -176,6 +176,7 @@ void signals_leave_to_user(const sigset_t *old_mask, int status);
 struct run_http {
 	struct http *server; /* NULL: none is asked for */
 	char token[TOKEN_MAX];
+	char *cache; /* of symbols, or NULL */
 };
 
 /* If it is asked for; the URL is said.  0 or -errno with a fault; stop() it either way. */

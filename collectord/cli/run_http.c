@@ -2,8 +2,10 @@
  *
  * Where the kernel tells whose connection it is, its user needs no token, and none is printed. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "collectord/cli/names.h"
 #include "collectord/cli/run.h"
 #include "collectord/cli/say.h"
 #include "collectord/http/door.h"
@@ -22,12 +24,14 @@ static int listen_somewhere(struct http *h, const char *address, struct fault *f
 int run_http_start(struct run_http *r, const struct run_options *o, struct loop *loop, struct collector *c,
 		   struct fault *f)
 {
-	const struct http_config config = { .token = r->token, .trusts_user = door_can_tell_peers() };
+	struct http_config config = { .token = r->token };
 	char url[512];
 	int err;
 
 	if (!o->http)
 		return 0;
+	config.trusts_user = door_can_tell_peers();
+	config.cache = r->cache = names_cache_folder();
 	err = o->http_token ? token_of_file(o->http_token, r->token, f) : token_make(r->token);
 	if (err)
 		return *f->text ? err : fault_set(f, err, "no random numbers for a token: %s", strerror(-err));
@@ -46,4 +50,6 @@ void run_http_stop(struct run_http *r)
 {
 	http_free(r->server);
 	r->server = NULL;
+	free(r->cache);
+	r->cache = NULL;
 }

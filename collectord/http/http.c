@@ -67,7 +67,7 @@ int http_new(struct loop *loop, struct collector *c, const struct http_config *c
 	LIST_INIT(&h->doors);
 	TAILQ_INIT(&h->conns);
 	h->timer = loop_timer_new(loop, on_timer, h);
-	h->jobs = jobs_new(loop, c);
+	h->jobs = jobs_new(loop, c, config->cache);
 	if (!h->timer || !h->jobs || start_daemon(h)) {
 		http_free(h);
 		return fault_set(f, -ENOMEM, "cannot serve HTTP: out of memory or descriptors");

@@ -13,6 +13,7 @@ struct http;
 struct http_config {
 	const char *token;                        /* who knows it sees all, on TCP; NULL: nobody does */
 	bool trusts_user;                         /* on TCP from this machine: our own user and root see all */
+	const char *cache;                        /* folder for answers about symbols (symbol_cache.h), or NULL */
 	void (*log)(const char *line, void *arg); /* one line per request; may be NULL */
 	void *arg;
 };

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/queue.h>
 #include <sys/stat.h>
@@ -52,6 +53,7 @@ struct job {
 struct jobs {
 	struct loop *loop;
 	struct collector *collector;
+	const char *cache; /* or NULL */
 	struct workers *workers;
 	struct loop_timer *turn;
 	uint64_t next_turn_ns; /* CLOCK_MONOTONIC: not before */
@@ -115,11 +117,13 @@ static void work(struct job *j)
 		.uid = j->q.uid,
 		.len = { [TASK_BEFORE] = j->before.len,
 			 [TASK_SNAPSHOT] = j->now.len,
-			 [TASK_ADDRESSES] = j->q.n_addresses },
+			 [TASK_ADDRESSES] = j->q.n_addresses,
+			 [TASK_CACHE] = j->all->cache ? strlen(j->all->cache) + 1 : 0 },
 	};
 	const struct task_parts parts = { .at = { [TASK_BEFORE] = j->before.at,
 						  [TASK_SNAPSHOT] = j->now.at,
-						  [TASK_ADDRESSES] = j->q.addresses } };
+						  [TASK_ADDRESSES] = j->q.addresses,
+						  [TASK_CACHE] = j->all->cache } };
 
 	j->state = JOB_WORKING;
 	loop_timer_set(j->timer, -1);
@@ -324,13 +328,13 @@ void job_cancel(struct job *j)
 	job_free(j);
 }
 
-struct jobs *jobs_new(struct loop *loop, struct collector *c)
+struct jobs *jobs_new(struct loop *loop, struct collector *c, const char *cache)
 {
 	struct jobs *all = calloc(1, sizeof(*all));
 
 	if (!all)
 		return NULL;
-	*all = (struct jobs){ .loop = loop, .collector = c };
+	*all = (struct jobs){ .loop = loop, .collector = c, .cache = cache };
 	TAILQ_INIT(&all->list);
 	all->workers = workers_new(loop, MAX_WORKERS);
 	all->turn = loop_timer_new(loop, on_turn, all);

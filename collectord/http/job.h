@@ -29,8 +29,9 @@ struct job_request {
 	size_t n_addresses; /* bytes of that text; it must last as long as the job */
 };
 
-struct jobs *jobs_new(struct loop *loop, struct collector *c); /* NULL: no memory */
-void jobs_free(struct jobs *all);                              /* takes NULL; drops what is under way */
+/* cache: a folder for answers about symbols, or NULL; it must last.  NULL: no memory. */
+struct jobs *jobs_new(struct loop *loop, struct collector *c, const char *cache);
+void jobs_free(struct jobs *all); /* takes NULL; drops what is under way */
 
 /* Tells `done` once, later, unless cancelled before; the bytes become the callee's.  0, -EBUSY or -ENOMEM. */
 int job_start(struct jobs *all, const struct job_request *q,

@@ -135,7 +135,7 @@ static int make_profile(const struct task *t, const struct task_parts *parts, FI
 	int r = load_difference(t, parts, &p, f);
 
 	if (!r && t->flags & TASK_NAMES && t->kind != TASK_HEAPTEXT)
-		r = profile_symbolize(p, NULL, NULL);
+		r = profile_symbolize(p, &(struct symbolize_options){ .cache = parts->cache }, NULL);
 	if (!r && t->flags & TASK_LIMIT)
 		r = limit(&p, f);
 	if (!r)

@@ -30,6 +30,7 @@ enum task_part {
 	TASK_BEFORE,    /* snapshot to subtract; empty: none */
 	TASK_SNAPSHOT,  /* snapshot of the process */
 	TASK_ADDRESSES, /* text: numbers joined by '+' */
+	TASK_CACHE,     /* path of the folder of answers (symbol_cache.h) with its NUL; empty: none */
 	TASK_PARTS,
 };
 
@@ -43,8 +44,9 @@ struct task {
 
 struct task_parts {
 	const void *at[TASK_PARTS];
-	const struct procmem
-		*memory; /* of the process, for TASK_GOTEXT; read before the worker gave up its rights */
+	/* What the worker adds, before it gives up its rights: */
+	const char *cache;            /* TASK_CACHE, if it may write there; NULL = none */
+	const struct procmem *memory; /* of the process, for TASK_GOTEXT; NULL = unknown */
 };
 
 /* Do it: write the answer's bytes into `out`.  0 or -errno, with a fault when there is something to say. */

@@ -102,8 +102,9 @@ static void print(const struct lookup *l, FILE *out)
 	}
 }
 
-static int look_up(struct lookup *l, const struct snapshot *s, const char *text, size_t len)
+static int look_up(struct lookup *l, const struct snapshot *s, const char *text, size_t len, const char *cache)
 {
+	const struct symbolize_options o = { .cache = cache };
 	int r = modules_init(&l->modules, s, l->p);
 
 	l->p->process = (struct profile_process){ s->pid, s->uid, false };
@@ -112,10 +113,10 @@ static int look_up(struct lookup *l, const struct snapshot *s, const char *text,
 	if (!r)
 		r = collect(l, text, len);
 	if (!r)
-		r = profile_symbolize(l->p, NULL, NULL);
+		r = profile_symbolize(l->p, &o, NULL);
 	if (!r)
 		r = move_entries(l);
-	return r ? r : profile_symbolize(l->p, NULL, NULL);
+	return r ? r : profile_symbolize(l->p, &o, NULL);
 }
 
 int task_symbol(const struct task *t, const struct task_parts *parts, FILE *out, struct fault *f)
@@ -125,7 +126,7 @@ int task_symbol(const struct task *t, const struct task_parts *parts, FILE *out,
 	int r = l.p ? snapshot_decode(parts->at[TASK_SNAPSHOT], t->len[TASK_SNAPSHOT], &s, f) : -ENOMEM;
 
 	if (!r && t->flags & TASK_NAMES)
-		r = look_up(&l, s, parts->at[TASK_ADDRESSES], t->len[TASK_ADDRESSES]);
+		r = look_up(&l, s, parts->at[TASK_ADDRESSES], t->len[TASK_ADDRESSES], parts->cache);
 	if (!r)
 		print(&l, out);
 	modules_done(&l.modules);

@@ -13,6 +13,7 @@
 #include "collectord/http/worker.h"
 #include "collectord/http/worker_impl.h"
 #include "collectord/http/worker_sandbox.h"
+#include "collectord/profile/symbol_cache.h"
 
 /* The task and its parts, where the memfd is mapped. */
 static int read_task(struct task *ret, struct task_parts *ret_parts)
@@ -42,6 +43,22 @@ static int read_task(struct task *ret, struct task_parts *ret_parts)
 	return 0;
 }
 
+/* The folder of answers, if there is one to name, and nobody but us can have filled it: then it is made now, as
+ * that cannot be done later.  NULL: none. */
+static const char *cache_of(const struct task *t, const struct task_parts *parts)
+{
+	const char *path = parts->at[TASK_CACHE];
+	int fd;
+
+	if (!t->len[TASK_CACHE] || path[t->len[TASK_CACHE] - 1] || !(t->flags & TASK_NAMES))
+		return NULL;
+	fd = symbol_cache_folder(path);
+	if (fd < 0)
+		return NULL;
+	close(fd);
+	return path;
+}
+
 static int work(void)
 {
 	FILE *out = fdopen(WORKER_ANSWER_FD, "w");
@@ -59,7 +76,9 @@ static int work(void)
 	if (!r && sandbox_become(t.uid, t.pid))
 		t.flags &= ~TASK_NAMES; /* as who we are we must not open what that user names */
 	if (!r)
-		r = sandbox_close();
+		parts.cache = cache_of(&t, &parts);
+	if (!r)
+		r = sandbox_close(&parts.cache);
 	if (!r)
 		r = task_perform(&t, &parts, out, NULL);
 	return r ? r : fclose(out);

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <linux/landlock.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -150,11 +151,56 @@ static int add_rules(scmp_filter_ctx filter)
 				    SCMP_CMP64(2, SCMP_CMP_EQ, 0));
 }
 
-int sandbox_close(void)
+/* --- one folder to write in ---------------------------------------------------------------------------------- */
+
+#define FS(right) LANDLOCK_ACCESS_FS_##right
+#define HERE (FS(WRITE_FILE) | FS(REMOVE_FILE) | FS(MAKE_REG))
+#define NOWHERE_ELSE                                                                                          \
+	(HERE | FS(EXECUTE) | FS(REMOVE_DIR) | FS(MAKE_CHAR) | FS(MAKE_DIR) | FS(MAKE_SOCK) | FS(MAKE_FIFO) | \
+	 FS(MAKE_BLOCK) | FS(MAKE_SYM))
+
+static int confine_to(const char *folder)
+{
+	struct landlock_ruleset_attr all = { .handled_access_fs = NOWHERE_ELSE };
+	struct landlock_path_beneath_attr one = { .allowed_access = HERE };
+	int rules = (int)syscall(SYS_landlock_create_ruleset, &all, sizeof(all), 0), r = 0;
+
+	if (rules < 0)
+		return -errno;
+	one.parent_fd = open(folder, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (one.parent_fd < 0 || syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &one, 0) ||
+	    syscall(SYS_landlock_restrict_self, rules, 0))
+		r = -errno;
+	if (one.parent_fd >= 0)
+		close(one.parent_fd);
+	close(rules);
+	return r;
+}
+
+/* What is done to paths is Landlock's to judge; what it does not judge (cutting, modes, owners) stays shut. */
+static int add_write_rules(scmp_filter_ctx filter)
+{
+	static const int calls[] = { SCMP_SYS(renameat), SCMP_SYS(unlinkat), SCMP_SYS(mkdir) };
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(calls) && !r; i++)
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 0);
+	r = r ? r
+	      : seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1,
+				 SCMP_CMP64(2, SCMP_CMP_MASKED_EQ, O_TRUNC | O_APPEND, 0));
+	return r ? r /* futimens(): of an open file */
+		 : seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(utimensat), 1, SCMP_CMP64(1, SCMP_CMP_EQ, 0));
+}
+
+int sandbox_close(const char **folder)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
 	int r = filter ? add_rules(filter) : -ENOMEM;
 
+	if (*folder && confine_to(*folder))
+		*folder = NULL;
+	if (!r && *folder)
+		r = add_write_rules(filter);
 	if (!r)
 		r = seccomp_load(filter);
 	seccomp_release(filter);

@@ -11,5 +11,6 @@ int sandbox_limit(void);
  * capabilities.  Others stay who they are.  0 or -errno: then nothing may be opened on behalf of that user. */
 int sandbox_become(uint32_t uid, uint32_t pid);
 
-/* From now on: reading files, memory, the end.  No writing but to what is open, no network, no other process. */
-int sandbox_close(void);
+/* From now on: reading files, memory, the end.  No writing but to what is open, no network, no other process.
+ * *folder: where files may be made and removed, if the kernel can keep us there (Landlock); set to NULL if not. */
+int sandbox_close(const char **folder);

@@ -176,6 +176,27 @@ print("ready", flush=True); input()' <in >out 2>err &
 	wait
 }
 
+# DWARF's answers are kept for the next time, although the worker that found them may write nowhere else.
+test_symbols_are_kept() {
+	local url launcher
+	python3 -c 'import ctypes; exit(ctypes.CDLL(None).syscall(444, None, 0, 1) < 1)' || skip "no Landlock here"
+	mkfifo in
+	mkdir cache
+	XDG_CACHE_HOME=$PWD/cache "$heaptap" run --http=127.0.0.1:0 -i 0 -r 1 -- "$victims/steady" 3 <in >out 2>err &
+	launcher=$!
+	exec {pipe}>in
+	echo 0 >&"$pipe"
+	wait_for 60 grep -qx 'done' out
+	url=$(sed -nE 's,.*go tool pprof (.*),\1,p' err)
+	pprof -top -lines "$url" >first 2>err.pprof
+	has first 'keep .*steady.c:[0-9]+'
+	[ -n "$(ls cache/heaptap)" ] || fail "nothing is kept"
+	pprof -top -lines "$url" >second 2>err.pprof
+	is "$(timeless <second)" "$(timeless <first)"
+	exec {pipe}>&-
+	wait $launcher
+}
+
 test_processes_of_nginx() {
 	need nginx
 	local url pid all=()

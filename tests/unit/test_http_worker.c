@@ -160,6 +160,8 @@ Test(http_worker, the_end_of_the_server_ends_what_is_under_way)
 
 /* --- what it may do ------------------------------------------------------------------------------------------ */
 
+static const char *folder; /* where it may write */
+
 /* What becomes of `body` in a process of its own. */
 static int status_in_sandbox(int (*body)(void))
 {
@@ -167,7 +169,7 @@ static int status_in_sandbox(int (*body)(void))
 	pid_t pid = fork();
 
 	if (!pid)
-		_exit(sandbox_limit() || sandbox_close() ? 99 : body());
+		_exit(sandbox_limit() || sandbox_close(&folder) ? 99 : body());
 	cr_assert_eq(waitpid(pid, &status, 0), pid);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
@@ -209,6 +211,46 @@ Test(http_sandbox, reading_works)
 Test(http_sandbox, nothing_else_does)
 {
 	cr_assert_eq(status_in_sandbox(does_harm), 0);
+}
+
+static int writes_there(void)
+{
+	char path[256], other[256], kept[256];
+	int fd;
+
+	if (!folder)
+		return 98; /* no Landlock */
+	snprintf(path, sizeof(path), "%s/made", folder);
+	snprintf(other, sizeof(other), "%s/../made", folder);
+	snprintf(kept, sizeof(kept), "%s/../kept", folder);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
+	if (fd < 0 || write(fd, "x", 1) != 1 || futimens(fd, NULL))
+		return 1;
+	if (open(other, O_WRONLY | O_CREAT, 0600) >= 0 || open("/dev/null", O_WRONLY) >= 0 ||
+	    !renameat(AT_FDCWD, path, AT_FDCWD, other) || !mkdir(other, 0700) || !unlinkat(AT_FDCWD, kept, 0) ||
+	    open(kept, O_WRONLY) >= 0 || !truncate(path, 0) || !chmod(path, 0777))
+		return 2;
+	if (!is_refused(socket(AF_UNIX, SOCK_STREAM, 0)) || !is_refused(fork()))
+		return 3;
+	return unlinkat(AT_FDCWD, path, 0) ? 4 : 0;
+}
+
+Test(http_sandbox, one_folder_may_be_written_in)
+{
+	char dir[128], inner[192], kept[192];
+	int status;
+
+	scratch_dir(dir, sizeof(dir));
+	snprintf(inner, sizeof(inner), "%s/in", dir);
+	cr_assert_eq(mkdir(inner, 0700), 0);
+	snprintf(kept, sizeof(kept), "%s/kept", dir);
+	close(open(kept, O_WRONLY | O_CREAT, 0600));
+	folder = inner;
+	status = status_in_sandbox(writes_there);
+	remove_dir(dir);
+	if (status == 98)
+		cr_skip_test("no Landlock here");
+	cr_assert_eq(status, 0);
 }
 
 static int changes_user(void)
