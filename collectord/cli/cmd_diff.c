@@ -28,29 +28,38 @@ static const struct option_desc options[] = {
 	  "exit with status 3 if the total grew by more than SIZE for certain (95 %)" },
 };
 
-static int load(struct diff_request *q, const char *source, uint32_t column, struct profile **ret, struct fault *f)
+static int load(struct diff_request *q, const char *source, struct profile **ret, struct source_peak *ret_peak,
+		struct fault *f)
 {
-	struct source_request one = { .peak = q->report.sources.peak, .demangle = q->report.sources.demangle };
-	struct source_peak peak;
-	int r;
+	struct source_request one = { .peak = q->report.sources.peak,
+				      .demangle = q->report.sources.demangle,
+				      .url = q->report.sources.url };
 
 	one.sources.at[one.sources.n++] = source;
-	r = source_read_all(&one, ret, &peak, f);
-	if (!r && report_rows_label(*ret, column)) {
-		profile_free(*ret);
-		*ret = NULL;
-		r = fault_set(f, -ENOMEM, "out of memory");
-	}
-	return r;
+	return source_read_all(&one, ret, ret_peak, f);
+}
+
+/* Their errors first: samples are matched by their labels, too. */
+static int make_columns(const struct diff_request *q, struct profile *both[2], const struct source_peak peaks[2],
+			struct fault *f)
+{
+	int r = q->report.sources.peak ? 0 : source_share_errors(both[0], &peaks[0], both[1], &peaks[1]);
+
+	for (uint32_t i = 0; !r && i < 2; i++)
+		r = report_rows_label(both[i], i);
+	return r ? fault_set(f, r, "out of memory") : 0;
 }
 
 static int read_rows(struct diff_request *q, struct report_rows **ret, struct fault *f)
 {
 	struct profile *both[2] = { 0 }, *merged = NULL;
-	int r = load(q, q->report.sources.sources.at[0], 0, &both[0], f);
+	struct source_peak peaks[2];
+	int r = load(q, q->report.sources.sources.at[0], &both[0], &peaks[0], f);
 
 	if (!r)
-		r = load(q, q->report.sources.sources.at[1], 1, &both[1], f);
+		r = load(q, q->report.sources.sources.at[1], &both[1], &peaks[1], f);
+	if (!r)
+		r = make_columns(q, both, peaks, f);
 	if (!r)
 		r = profile_merge(both, 2, &merged, f);
 	if (!r)

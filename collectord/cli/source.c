@@ -207,7 +207,8 @@ int source_load(const char *path, bool peak, struct profile **ret, struct source
 	*ret_peak = (struct source_peak){ .is_snapshot = true,
 					  .is_live = source_was_live(path),
 					  .bytes = (double)s->total.peak_bytes / (1 << WEIGHT_BYTES_SHIFT),
-					  .elapsed_ns = s->peak_elapsed_ns };
+					  .elapsed_ns = s->peak_elapsed_ns,
+					  .moment = profile_moment_of(s) };
 	snapshot_free(s);
 	if (r)
 		return r;

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "collectord/profile/profile.h"
+#include "collectord/profile/shared_error.h"
 
 /* Path of the snapshot that `source` means, malloc'ed.  0, or -errno with a fault. */
 int source_resolve(const char *source, char **ret_path, struct fault *f);
@@ -18,6 +19,7 @@ struct source_peak {
 	bool is_live;     /* of a running program, made for us */
 	double bytes;
 	uint64_t elapsed_ns; /* since the start */
+	struct profile_moment moment;
 };
 
 /* Read the snapshot (or pprof profile) `path`, convert and symbolize it; in-use values are those of the peak if

@@ -108,14 +108,25 @@ static bool is_given(const char *source)
 	return source && *source;
 }
 
-static int subtract(const struct url_fetch *from, const struct source_request *q, struct profile **p,
-		    struct fault *f)
+int source_share_errors(struct profile *a, const struct source_peak *of_a, struct profile *b,
+			const struct source_peak *of_b)
+{
+	if (!profile_same_run(&of_a->moment, &of_b->moment))
+		return 0;
+	return of_a->moment.elapsed_ns <= of_b->moment.elapsed_ns ? profile_share_errors(a, b)
+								  : profile_share_errors(b, a);
+}
+
+static int subtract(const struct url_fetch *from, const struct source_request *q, const struct source_peak *moment,
+		    struct profile **p, struct fault *f)
 {
 	struct profile *base = NULL, *merged = NULL;
 	struct source_peak peak;
 	double *minus = NULL;
 	int r = load_list(from, 1, q, &base, &peak, f);
 
+	if (!r && q->sources.n == 1 && !q->peak && !q->normalize)
+		r = source_share_errors(base, &peak, *p, moment);
 	if (!r && is_given(q->diff_base))
 		r = profile_label_base(base);
 	if (!r && q->normalize)
@@ -169,7 +180,7 @@ int source_read_all(const struct source_request *q, struct profile **ret, struct
 	remote = fetch(q, all, q->sources.n + compares);
 	r = load_list(all, q->sources.n, q, &p, ret_peak, f);
 	if (!r && compares)
-		r = subtract(&all[q->sources.n], q, &p, f);
+		r = subtract(&all[q->sources.n], q, ret_peak, &p, f);
 	for (size_t i = 0; i < q->sources.n + compares; i++)
 		url_done(&all[i]);
 	if (!r)

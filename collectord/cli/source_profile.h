@@ -24,6 +24,11 @@ struct source_request {
 	bool demangle; /* linker names that profiles of other tools were left with */
 };
 
+/* Two profiles that will be subtracted: if both are of one run, make their variances those of what differs.  0 or
+ * -ENOMEM. */
+int source_share_errors(struct profile *a, const struct source_peak *of_a, struct profile *b,
+			const struct source_peak *of_b);
+
 /* Read, merge and compare as `go tool pprof` does.  *ret_peak is that of the first source.  0 or -errno with a
  * fault. */
 int source_read_all(const struct source_request *q, struct profile **ret, struct source_peak *ret_peak,

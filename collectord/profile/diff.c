@@ -1,7 +1,7 @@
 /* collectord/profile/diff.c - see diff.h.
  *
- * Both sides are independent samples, so the variance of a difference is the sum of both.  A change within its
- * error is marked: it may be nothing but luck. */
+ * Both sides are independent samples, or made so (shared_error.h): variances of a difference add up.  A change
+ * within its error is marked: it may be nothing but luck. */
 #include "collectord/profile/diff.h"
 
 #include <errno.h>

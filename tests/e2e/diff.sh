@@ -87,6 +87,19 @@ test_errors_add_up_in_squares() {
 }
 
 # 409 kB ± 127 kB more than nothing (nearly).
+# What is in both snapshots of a run is no reason to be unsure; what is in two runs is.
+test_one_run_is_not_unsure_of_what_stayed() {
+	local type
+	"$heaptap" run -q -i 0 -r 64K -o one -- "$victims/population" >/dev/null
+	"$heaptap" run -q -i 0 -r 64K -o other -- "$victims/population" >/dev/null
+	for type in inuse_space alloc_space; do
+		"$heaptap" diff -$type one one >same
+		has same '^ +[0-9.]+([kM]?B)? +[0-9.]+([kM]?B)? +0 +0 +total$'
+	done
+	"$heaptap" diff -alloc_space one other >runs
+	has_not runs ' 0 +total$'
+}
+
 test_growth_that_may_be_chance_is_no_failure() {
 	local new=$HEAPTAP_SOURCE/tests/data/snapshots/minor0.heaptap old
 	"$heaptap" run -q -r 1 -o . -- true
