@@ -11,7 +11,7 @@
 #define MAX_CONNS_PER_USER 64u /* on unix sockets */
 #define MAX_CONNS_TCP 160u
 #define READ_MS 5000       /* for a whole request */
-#define SEND_MS 120000     /* for the client to take a whole answer */
+#define SEND_MS 600000     /* for the client to take a whole answer */
 #define UID_TCP UINT32_MAX /* stands for all TCP clients */
 
 static void conn_free(struct conn *c)
@@ -114,6 +114,18 @@ static struct conn *conn_new(struct http *h, const struct door *d, int sock)
 	return c;
 }
 
+static bool is_listed(const struct http *h, const struct conn *wanted)
+{
+	const struct conn *c;
+
+	TAILQ_FOREACH(c, &h->conns, link)
+	{
+		if (c == wanted)
+			return true;
+	}
+	return false;
+}
+
 void conn_accept(void *arg, const struct door *d, int sock)
 {
 	struct http *h = arg;
@@ -129,8 +141,8 @@ void conn_accept(void *arg, const struct door *d, int sock)
 		return;
 	}
 	getpeername(sock, &peer.any, &len);
-	/* Closes the socket if it fails; then nobody has told us that the connection began. */
-	if (MHD_add_connection(h->daemon, sock, &peer.any, len) != MHD_YES && !c->mhd)
+	/* Closes the socket if it fails; whether we are told then depends on how far it came. */
+	if (MHD_add_connection(h->daemon, sock, &peer.any, len) != MHD_YES && is_listed(h, c) && !c->mhd)
 		conn_free(c);
 	http_pump(h);
 }

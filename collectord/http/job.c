@@ -18,7 +18,7 @@
 #define MAX_JOBS_PER_USER 32u
 #define MAX_DIFFERENCES_PER_USER 8u /* each holds a snapshot while it waits */
 #define QUEUE_MS 45000              /* for a turn; pprof waits 65 s */
-#define NAMES_MS 20000              /* for a worker that reads symbols */
+#define NAMES_MS 40000              /* for a worker that reads symbols */
 #define PLAIN_MS 20000              /* for one that does not */
 #define RETRY_MS 20
 #define PAUSE_FACTOR 4u /* times the processor time a snapshot took, before the next is taken */

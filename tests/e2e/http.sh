@@ -169,7 +169,7 @@ print("ready", flush=True); input()' <in >out 2>err &
 	pprof -top "$url/heap" 2>err.pprof | timeless >expected
 	"$heaptap" top "$pid" | timeless >actual
 	same_files actual expected
-	pprof -top -seconds 1 "$url/heap" >out 2>err.pprof
+	pprof -top -seconds 1 -timeout 60 "$url/heap" >out 2>err.pprof
 	has out 'of 0 total'
 	echo >&"$pipe"
 	exec {pipe}>&-
@@ -243,7 +243,7 @@ three_processes() { # URL
 test_zz_difference_is_what_happened_meanwhile() {
 	local fetched
 	kill -CONT "$(<"$top/pid")"
-	pprof -seconds 2 -top -alloc_space -unit=B "$(<"$top/url")/debug/pprof/heap" >out 2>err &
+	pprof -seconds 2 -timeout 60 -top -alloc_space -unit=B "$(<"$top/url")/debug/pprof/heap" >out 2>err &
 	fetched=$!
 	while kill -0 $fetched 2>/dev/null; do benchmark; done
 	wait $fetched
@@ -251,7 +251,7 @@ test_zz_difference_is_what_happened_meanwhile() {
 	[ "$(sed -nE 's/.* of ([0-9]+)B total.*/\1/p' out)" -gt 0 ]
 	has out '^Duration: [1-9]'
 	kill -STOP "$(<"$top/pid")"
-	pprof -seconds 1 -top "$(<"$top/url")/debug/pprof/heap" >still 2>err
+	pprof -seconds 1 -timeout 60 -top "$(<"$top/url")/debug/pprof/heap" >still 2>err
 	has still 'of 0 total|Total samples = 0'
 }
 
