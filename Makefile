@@ -226,14 +226,14 @@ race-tests: $(race)
 tests: unit-tests race-tests $(victims) $(benches) $(tools)
 
 # What a fuzzer finds new stays in build/; a crash is worth a file in tests/fuzz/corpus/ and a unit test.
+# As many at a time as there are processors.
 run-fuzzers: $(fuzzers)
-	$(Q)for f in $(notdir $(fuzzers)); do \
-		mkdir -p $(BUILD)/corpus/$$f; \
+	$(Q)printf '%s\n' $(notdir $(fuzzers)) | xargs -P "$$(nproc)" -I{} sh -c '\
+		f={}; mkdir -p $(BUILD)/corpus/$$f tests/fuzz/corpus/$${f#fuzz_}; \
 		timeout -s KILL $$(($(T) + 60)) $(BUILD)/tests/fuzz/$$f -max_total_time=$(T) -artifact_prefix=$(BUILD)/$$f. \
 			$(BUILD)/corpus/$$f tests/fuzz/corpus/$${f#fuzz_} >$(BUILD)/$$f.log 2>&1 || \
 			{ tail -n 60 $(BUILD)/$$f.log; echo "$$f: failed, see $(BUILD)/$$f.log"; exit 1; }; \
-		echo "$$f: $$(tail -n 1 $(BUILD)/$$f.log)"; \
-	done
+		echo "$$f: $$(tail -n 1 $(BUILD)/$$f.log)"'
 
 $(BUILD)/tests/unit/test_%: $(OBJ)/tests/unit/test_%.o $(BUILD)/libcli.a $(BUILD)/libhttp.a $(BUILD)/liblive.a $(BUILD)/libprofile.a $(BUILD)/libcommon.a
 	@mkdir -p $(@D)

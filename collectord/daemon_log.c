@@ -92,7 +92,8 @@ void log_change(enum session_change what, const struct session_view *v, const ch
 	case SESSION_SAVE_FAILED: /* log_error() */
 		break;
 	case SESSION_ENDED:
-		say_limited(what, "session %llu: ended, %llu samples, %llu lost, %llu refused", id,
+		say_limited(what, "session %llu: ended%s, %llu samples, %llu lost, %llu refused", id,
+			    v->is_damaged ? " because it damaged its shared memory" : "",
 			    (unsigned long long)v->audit.samples, (unsigned long long)v->audit.untracked,
 			    (unsigned long long)v->audit.corrupt);
 		break;

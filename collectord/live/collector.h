@@ -29,6 +29,7 @@ struct session_view {
 	const char *exe, *cmdline, *allocator; /* labels from the client: escape before printing */
 	uint32_t status;                       /* enum hello_status; not HELLO_ACTIVE: nothing is recorded */
 	bool ended;
+	bool is_damaged;    /* ended because its shared memory was impossible */
 	uint32_t rate;      /* T now; 0 = dormant */
 	bool rate_changed;  /* it was another one before */
 	uint32_t max_depth; /* now, like the next */

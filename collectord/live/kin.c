@@ -95,8 +95,13 @@ static int check(const struct kin *k, uint32_t pid)
 /* The pidfd first: if it still lives after the look at it, the look was at the process the pidfd stands for. */
 static int try_pid(const struct kin *k, uint32_t pid, int *ret_pidfd)
 {
-	int fd = pidfd_open((pid_t)pid, 0), r;
+	int fd, r;
 
+	if (pid ==
+	    (uint32_t)
+		    getpid()) /* we have every region mapped: an entry that names us would live as long as we do */
+		return -ESRCH;
+	fd = pidfd_open((pid_t)pid, 0);
 	if (fd < 0)
 		return -errno;
 	r = check(k, pid);

@@ -1,4 +1,4 @@
-/* collectord/live/loop_epoll.c - the fallback backend: epoll, writes done at once.
+/* collectord/live/loop_epoll.c - the fallback backend: epoll, writes step by step between turns.
  *
  * A watch unwatched during a batch may stand later in the same batch, so its memory stays until the batch is over.
  */
@@ -10,14 +10,17 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "collectord/live/clock.h"
 #include "collectord/live/loop_impl.h"
 
 #define BATCH 64
+#define WRITE_NS 10000000 /* of a turn, for writes; one step may take longer */
 
 struct epoll_io {
 	int fd;
 	bool dispatching;
 	struct watch_list dead; /* to be freed after the batch */
+	struct write_list writes;
 };
 
 static int epoll_open(struct loop *l)
@@ -27,6 +30,7 @@ static int epoll_open(struct loop *l)
 	if (!io)
 		return -ENOMEM;
 	STAILQ_INIT(&io->dead);
+	STAILQ_INIT(&io->writes);
 	io->fd = epoll_create1(EPOLL_CLOEXEC);
 	if (io->fd < 0) {
 		int r = -errno;
@@ -83,20 +87,6 @@ static void dispatch(struct epoll_io *io, struct epoll_event *events, int n)
 	}
 }
 
-static int epoll_wait_turn(struct loop *l, int64_t timeout_ns)
-{
-	struct epoll_io *io = l->io;
-	struct epoll_event events[BATCH];
-	/* Rounded up: a timer must be due when the wait for it ends. */
-	int64_t ms = timeout_ns < 0 ? -1 : (timeout_ns + 999999) / 1000000;
-	int n = epoll_wait(io->fd, events, BATCH, ms > INT_MAX ? INT_MAX : (int)ms);
-
-	if (n < 0)
-		return errno == EINTR ? 0 : -errno;
-	dispatch(io, events, n);
-	return 0;
-}
-
 static int step(struct loop_write *w)
 {
 	ssize_t r = 0;
@@ -118,24 +108,57 @@ static int step(struct loop_write *w)
 	return loop_write_step(w, r < 0 ? -errno : (int)r);
 }
 
+static int open_temporary(struct loop_write *w)
+{
+	w->fd = openat(w->dirfd, w->temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, w->mode);
+	return w->fd < 0 ? -errno : 1;
+}
+
+/* One write after another, and not for long: a disk may be slow, and many dead processes are saved at once. */
+static void write_some(struct epoll_io *io)
+{
+	uint64_t until = clock_read_ns(CLOCK_MONOTONIC) + WRITE_NS;
+	struct loop_write *w;
+
+	while ((w = STAILQ_FIRST(&io->writes))) {
+		int r = w->fd < 0 ? open_temporary(w) : step(w);
+
+		if (r <= 0) {
+			STAILQ_REMOVE_HEAD(&io->writes, next);
+			loop_write_finished(w, r);
+		}
+		if (clock_read_ns(CLOCK_MONOTONIC) > until)
+			return;
+	}
+}
+
+static int epoll_wait_turn(struct loop *l, int64_t timeout_ns)
+{
+	struct epoll_io *io = l->io;
+	struct epoll_event events[BATCH];
+	/* Rounded up: a timer must be due when the wait for it ends. */
+	int64_t ms = !STAILQ_EMPTY(&io->writes) ? 0 : timeout_ns < 0 ? -1 : (timeout_ns + 999999) / 1000000;
+	int n = epoll_wait(io->fd, events, BATCH, ms > INT_MAX ? INT_MAX : (int)ms);
+
+	if (n < 0)
+		return errno == EINTR ? 0 : -errno;
+	dispatch(io, events, n);
+	write_some(io);
+	return 0;
+}
+
 static void epoll_write(struct loop_write *w)
 {
-	int r;
+	struct epoll_io *io = w->loop->io;
 
-	w->fd = openat(w->dirfd, w->temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, w->mode);
-	if (w->fd < 0) {
-		r = -errno;
-	} else {
-		while ((r = step(w)) > 0)
-			;
-	}
-	loop_write_finished(w, r);
+	STAILQ_INSERT_TAIL(&io->writes, w, next);
 }
 
 static bool epoll_idle(const struct loop *l)
 {
-	(void)l;
-	return true;
+	const struct epoll_io *io = l->io;
+
+	return STAILQ_EMPTY(&io->writes);
 }
 
 const struct loop_backend loop_epoll = {

@@ -45,6 +45,7 @@ void process_view(const struct process *p, struct session_view *ret)
 		.cmdline = s->cmdline,
 		.allocator = s->allocator,
 		.ended = p->state != PROCESS_LIVE,
+		.is_damaged = s->drain.is_broken,
 		.rate = s->rate,
 		.rate_changed = s->rate_changed,
 		.max_depth = s->max_depth,
