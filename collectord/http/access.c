@@ -45,10 +45,10 @@ static bool has_token(const struct request *q, struct MHD_Connection *mhd)
 	if (authorization && !strncasecmp(authorization, "Bearer ", strlen("Bearer ")))
 		ok = is_token(config, authorization + strlen("Bearer "));
 	user = MHD_basic_auth_get_username_password(mhd, &password);
-	ok |= is_token(config, user) | is_token(config, password);
+	ok = is_token(config, user) || is_token(config, password) || ok;
 	MHD_free(user);
 	MHD_free(password);
-	return ok | (query_get(q->route.query, "token", text, sizeof(text)) && is_token(config, text));
+	return ok || (query_get(q->route.query, "token", text, sizeof(text)) && is_token(config, text));
 }
 
 static bool gives_token(const struct request *q, struct MHD_Connection *mhd)

@@ -164,8 +164,8 @@ static int add_rules(scmp_filter_ctx filter)
 	r = r ? r : seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(open), 1, READS_ONLY(1));
 	/* glibc: limits of itself only */
 	return r ? r
-		 : seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 2, SCMP_CMP64(0, SCMP_CMP_EQ, 0),
-				    SCMP_CMP64(2, SCMP_CMP_EQ, 0));
+		 : seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 2,
+				    SCMP_CMP64(0, SCMP_CMP_EQ, 0, 0), SCMP_CMP64(2, SCMP_CMP_EQ, 0, 0));
 }
 
 /* --- one folder to write in ---------------------------------------------------------------------------------- */
@@ -206,7 +206,8 @@ static int add_write_rules(scmp_filter_ctx filter)
 	      : seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1,
 				 SCMP_CMP64(2, SCMP_CMP_MASKED_EQ, O_TRUNC | O_APPEND, 0));
 	return r ? r /* futimens(): of an open file */
-		 : seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(utimensat), 1, SCMP_CMP64(1, SCMP_CMP_EQ, 0));
+		 : seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(utimensat), 1,
+				    SCMP_CMP64(1, SCMP_CMP_EQ, 0, 0));
 }
 
 int sandbox_close(const char **folder)
