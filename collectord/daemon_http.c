@@ -105,7 +105,8 @@ int daemon_http_start(const struct daemon_settings *o, const struct systemd_sock
 	/* Set by systemd for CacheDirectory=. */
 	const struct http_config config = { .token = is_tcp ? token : NULL,
 					    .cache = getenv("CACHE_DIRECTORY"),
-					    .log = on_line };
+					    .log = on_line,
+					    .log_dropped = log_dropped };
 	struct fault f;
 	int r = is_tcp ? read_token(o) : 0;
 

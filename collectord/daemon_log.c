@@ -20,6 +20,13 @@ static struct limit {
 	time_t since; /* CLOCK_MONOTONIC */
 } limits[KINDS];
 
+static uint64_t dropped;
+
+uint64_t log_dropped(void)
+{
+	return dropped;
+}
+
 static time_t now_s(void)
 {
 	struct timespec ts;
@@ -57,6 +64,7 @@ static bool is_due(struct limit *l)
 	}
 	if (l->used >= BURST) {
 		l->left_out++;
+		dropped++;
 		return false;
 	}
 	l->used++;

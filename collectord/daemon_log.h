@@ -13,6 +13,9 @@ void log_say(const char *fmt, ...) PRINTF(1, 2);
 /* One line about a session, if there were not too many of that kind lately.  `dir`: where snapshots go. */
 void log_change(enum session_change what, const struct session_view *v, const char *dir);
 
+/* Lines left out so far. */
+uint64_t log_dropped(void);
+
 /* One line about an error of writing, likewise. */
 void log_error(const char *last, uint64_t errors);
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "collectord/http/http_impl.h"
+#include "collectord/http/metrics.h"
 #include "collectord/http/page.h"
 #include "collectord/http/reply.h"
 
@@ -201,6 +202,29 @@ static enum MHD_Result index_page(const struct request *q, struct MHD_Connection
 		 : reply_memory(mhd, &(struct reply){ .status = MHD_HTTP_OK, .type = REPLY_HTML }, text, len);
 }
 
+static enum MHD_Result metrics_page(const struct request *q, struct MHD_Connection *mhd)
+{
+	const struct http *h = q->conn->http;
+	const char *accept = MHD_lookup_connection_value(mhd, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT);
+	const enum metrics_format format = metrics_format_of(accept);
+	const struct metrics_source source = { .collector = h->collector,
+					       .who = &q->conn->who,
+					       .io_backend = loop_backend(h->loop),
+					       .log_dropped = h->config.log_dropped };
+	char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+
+	if (!out)
+		return MHD_NO;
+	metrics_write(&source, format, out);
+	if (fclose(out)) {
+		free(text);
+		return MHD_NO;
+	}
+	return reply_memory(mhd, &(struct reply){ .status = MHD_HTTP_OK, .type = metrics_type(format) }, text, len);
+}
+
 static enum MHD_Result redirect(struct MHD_Connection *mhd, const struct request *q, unsigned status)
 {
 	char to[64];
@@ -235,6 +259,8 @@ enum MHD_Result answer_request(struct request *q, struct MHD_Connection *mhd, co
 		return redirect(mhd, q, MHD_HTTP_MOVED_PERMANENTLY);
 	case ENDPOINT_INDEX:
 		return index_page(q, mhd);
+	case ENDPOINT_METRICS:
+		return metrics_page(q, mhd);
 	case ENDPOINT_SYMBOL:
 		if (!(!strcmp(method, MHD_HTTP_METHOD_POST) ? q->n_body : strlen(q->route.query)))
 			return symbols(mhd); /* are there any? */

@@ -15,6 +15,7 @@ struct http_config {
 	bool trusts_user;                         /* on TCP from this machine: our own user and root see all */
 	const char *cache;                        /* folder for answers about symbols (symbol_cache.h), or NULL */
 	void (*log)(const char *line, void *arg); /* one line per request; may be NULL */
+	uint64_t (*log_dropped)(void);            /* lines that the log left out so far; NULL: there is no log */
 	void *arg;
 };
 

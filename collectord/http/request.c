@@ -8,6 +8,7 @@
 #include "common/compiler.h"
 
 #define PROFILES "/debug/pprof/"
+#define METRICS "/metrics"
 
 static const struct {
 	const char *path;
@@ -57,6 +58,8 @@ struct route route_of(const char *target)
 	r.endpoint = find(target + prefix, r.path_len - prefix);
 	if (!prefix && r.path_len == 1 && *target == '/')
 		r.endpoint = ENDPOINT_ROOT;
+	if (!prefix && r.path_len == strlen(METRICS) && !strncmp(target, METRICS, r.path_len))
+		r.endpoint = ENDPOINT_METRICS;
 	return r;
 }
 

@@ -16,6 +16,7 @@ enum endpoint {
 	ENDPOINT_CMDLINE,
 	ENDPOINT_SYMBOL,
 	ENDPOINT_HEAPTEXT, /* "/pprof/heap": for google-pprof and jeprof */
+	ENDPOINT_METRICS,  /* "/metrics": for Prometheus */
 	ENDPOINT_UNKNOWN,  /* another name below /debug/pprof/ */
 };
 

@@ -56,6 +56,8 @@ void collector_tell(enum session_change what, const struct session_view *v, void
 {
 	struct collector *c = arg;
 
+	if (what == SESSION_ENDED) /* and is forgotten next */
+		totals_bury(&c->past, v);
 	control_note(c->control, what, v);
 	if (c->user.on_change)
 		c->user.on_change(what, v, c->user.arg);
@@ -378,6 +380,7 @@ void collector_free(struct collector *c)
 	retain_free(c->env.save.retain);
 	if (c->env.save.out_fd >= 0)
 		close(c->env.save.out_fd);
+	totals_past_done(&c->past);
 	free(c->env.scratch);
 	free(c);
 }

@@ -7,6 +7,7 @@
 #include "collectord/live/keep.h"
 #include "collectord/live/listen.h"
 #include "collectord/live/session.h"
+#include "collectord/live/totals.h"
 
 struct collector {
 	struct collector_config user;   /* as given */
@@ -17,6 +18,7 @@ struct collector {
 	struct keep *keep; /* NULL: no keeper */
 	bool is_leaving;   /* a successor will have the sessions */
 	uint64_t refused;
+	struct totals_past past;
 	uint64_t last_id;
 	LIST_HEAD(, session) sessions;
 };

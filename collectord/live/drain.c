@@ -255,6 +255,8 @@ int drain_pass(struct drain *d, uint64_t now_ns, struct drain_result *ret)
 	if (drain_spill_due(d, now_ns))
 		drain_spill(d, now_ns);
 	drain_commit(d);
+	if (!res.more)
+		d->emptied_ns = now_ns;
 	*ret = res;
 	return 0;
 }

@@ -44,6 +44,7 @@ struct drain {
 	uint64_t spilled_mark; /* the processes' `spilled` when the counters were last read */
 	bool spill_settling;   /* read them once more */
 	uint64_t spill_not_before_ns;
+	uint64_t emptied_ns;       /* when the lanes were last read to the end */
 	uint64_t words, max_words; /* of memory in all ledgers' buckets, and when there are no more of them */
 	uint64_t corrupt;          /* for the audit */
 	bool is_broken;            /* a lane's head was impossible: nothing is drained any more */

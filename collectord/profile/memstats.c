@@ -166,11 +166,14 @@ static void print_memory(const struct memstats *m, FILE *out)
 			"# heaptap: resident memory: %" PRIu64 " bytes of the process alone, %" PRIu64
 			" with its share of what others have, too\n",
 			m->private_resident, m->proportional);
-	if (m->anonymous)
-		fprintf(out,
-			"# heaptap: objects in use explain %" PRIu64 " of %" PRIu64
-			" bytes of anonymous memory (%.1f %%), %" PRIu64 " of them swapped\n",
-			m->alloc, m->anonymous, 100.0 * (double)m->alloc / (double)m->anonymous, m->swapped);
+	if (!m->anonymous)
+		return;
+	fprintf(out, "# heaptap: anonymous memory: %" PRIu64 " bytes, %" PRIu64 " of them swapped; ", m->anonymous,
+		m->swapped);
+	if (m->alloc <= m->anonymous)
+		fprintf(out, "objects in use explain %.1f %%\n", 100.0 * (double)m->alloc / (double)m->anonymous);
+	else
+		fputs("objects in use are more: what was never touched takes none\n", out);
 }
 
 void memstats_print(const struct memstats *m, FILE *out)

@@ -255,7 +255,7 @@ Test(encode, memstats_are_sums_of_the_records_or_what_the_caller_says)
 	cr_assert_not_null(strstr(text, " are exact counts\n"));
 	cr_assert_eq(stat_of("OtherSys"), 13);
 	cr_assert_not_null(
-		strstr(text, " explain 1 of 1000 bytes of anonymous memory (0.1 %), 15 of them swapped\n"));
+		strstr(text, " anonymous memory: 1000 bytes, 15 of them swapped; objects in use explain 0.1 %\n"));
 	cr_assert_not_null(strstr(text, " 16 bytes of the process alone, 17 with its share"));
 }
 
@@ -276,6 +276,11 @@ Test(encode, memstats_say_what_kind_of_number_each_is)
 				  "bytes more\n"));
 	cr_assert_not_null(strstr(text, " MaxRSS are not known: there is a reason\n"));
 	cr_assert_null(strstr(text, "anonymous"));
+	m.why_unknown = NULL;
+	m.alloc = 11;
+	m.anonymous = 10;
+	encoded(go_text);
+	cr_assert_not_null(strstr(text, " objects in use are more: what was never touched takes none\n"));
 	m.uncounted = 0;
 	encoded(go_text);
 	cr_assert_not_null(strstr(text, "\n# heaptap: TotalAlloc is an exact count\n"));
