@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "collectord/cli/options.h"
+#include "collectord/cli/program_name.h"
 #include "collectord/cli/say.h"
 #include "collectord/cli/size.h"
 #include "collectord/cli/traced.h"
@@ -76,9 +77,9 @@ static const char *rate_text(char buf[SIZE_TEXT_MAX], uint32_t rate)
 
 static void report(const struct traced *t, const struct control_request *q, const struct control_changed *c)
 {
-	char now[SIZE_TEXT_MAX], was[SIZE_TEXT_MAX];
+	char now[SIZE_TEXT_MAX], was[SIZE_TEXT_MAX], name[PROGRAM_NAME_MAX];
 
-	say_put(stdout, traced_name(&t->process));
+	say_put(stdout, program_name(t->process.exe, t->process.cmdline, name));
 	printf(" (pid %u):", c->pid);
 	if (q->changes & CONTROL_RATE)
 		printf(" rate %s, was %s", rate_text(now, c->rate), rate_text(was, c->old_rate));

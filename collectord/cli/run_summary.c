@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <sys/resource.h>
 
 #include "collectord/cli/run.h"
@@ -116,13 +117,22 @@ static const struct run_session *biggest_saved(const struct run_sessions *s)
 	return best;
 }
 
+/* Nobody removed or moved it. */
+static bool is_there(const struct run_end *e, const struct run_session *s)
+{
+	char path[2 * PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s", e->out_dir, s->last);
+	return access(path, F_OK) == 0;
+}
+
 static struct snapshot *read_last(const struct run_end *e, const struct run_session *s)
 {
 	char path[2 * PATH_MAX];
 	struct snapshot *ret = NULL;
 	struct fault f = { "" };
 
-	if (!s->last[0])
+	if (!s->last[0] || !is_there(e, s))
 		return NULL;
 	snprintf(path, sizeof(path), "%s/%s", e->out_dir, s->last);
 	if (snapshot_read_file(path, &ret, &f))
@@ -261,8 +271,10 @@ void summary_print(const struct run_end *e)
 	print_others(e, m);
 	print_all(e->sessions);
 	print_passive(e, m);
-	if (best)
+	if (best && is_there(e, best))
 		say_command("look further", e, best, peak_says_more(&best->total));
+	else if (best)
+		say("the snapshots are gone: somebody removed %s", e->out_dir);
 	if (e->errors)
 		say("writing snapshots failed %llu time%s: %s", (unsigned long long)e->errors,
 		    e->errors == 1 ? "" : "s", e->last_error);

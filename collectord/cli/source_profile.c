@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "collectord/cli/program_name.h"
 #include "collectord/cli/say.h"
 #include "collectord/profile/merge.h"
 #include "collectord/profile/snapshot.h"
@@ -57,9 +58,9 @@ static int load_one(const struct url_fetch *u, bool peak, struct profile **ret, 
 /* "server (4711)", and the number by itself.  A profile of other tools has its own name. */
 static int label_process(struct profile *p, const char *source)
 {
-	const char *exe = p->origin ? p->origin->exe : source, *slash = strrchr(exe, '/');
-	char *text = NULL;
-	int n = p->origin ? asprintf(&text, "%s (%" PRIu32 ")", slash ? slash + 1 : exe, p->origin->pid)
+	char *text = NULL, name[PROGRAM_NAME_MAX];
+	int n = p->origin ? asprintf(&text, "%s (%" PRIu32 ")",
+				     program_name(p->origin->exe, p->origin->cmdline, name), p->origin->pid)
 			  : asprintf(&text, "%s", source);
 	int r = n < 0 ? -ENOMEM : profile_label_all(p, SOURCE_PROCESS_LABEL, text);
 

@@ -101,4 +101,16 @@ test_by_process() {
 	refuses 2 'choose one' "$heaptap" top -by=thread -sizes a
 }
 
+# redis-server is a link to redis-check-rdb: people know it by the one they typed.
+test_programs_are_called_as_they_were_started() {
+	cp "$victims/ages" real
+	ln -s real called
+	"$heaptap" run -q -i 0 -r 1 -o a -- ./called
+	"$heaptap" run -q -i 0 -r 1 -o b -- bash -c 'exec -a other ./real'
+	"$heaptap" top -by=process a b >out
+	has out '  called \([0-9]+\)$'
+	has out '  real \([0-9]+\)$'
+	has out '^File: real$'
+}
+
 run_tests

@@ -133,6 +133,14 @@ test_top_of_a_program_that_sampled_nothing_names_the_others() {
 	has err 'others of its run: run/heaptap\.sh\.[0-9]+/blocks\.[0-9]+ \(28\.[0-9] MB at its peak\)'
 }
 
+test_snapshots_that_were_removed_are_not_recommended() {
+	# shellcheck disable=SC2016 # for the inner shell
+	"$heaptap" run -i 0 -r 64K -o out -- sh -c '"$0"; until ls out/*/*/*.heaptap; do sleep 0.05; done; rm -rf out' \
+		"$victims/population" >/dev/null 2>err
+	has_not err 'look further'
+	has err 'the snapshots are gone: somebody removed out/heaptap\.sh\.|writing snapshots failed'
+}
+
 test_top_hints_only_at_views_that_show_something() {
 	blocks 1 30000000 drop
 	"$heaptap" top "$(run_dir .)" >out 2>err
