@@ -55,6 +55,7 @@ private_mounts() {
 
 # The rest of the test in a mount namespace of its own: SCRIPT function, with ./state a tmpfs of 64 KiB.
 in_namespace() { # FUNCTION
+	# shellcheck disable=SC2163 # the function of that name
 	export -f "$1" start stop snapshot all_are_whole wait_for fail has errors_are told_in_ps is
 	export io daemon top shim victims heaptap
 	unshare -m bash -euc "mkdir state && mount -t tmpfs -o size=64k none state && $1"
