@@ -96,14 +96,48 @@ int debug_files_find(Dwfl_Module *module, void **userdata, const char *name, Dwa
 	return fd;
 }
 
-static bool add_shared(struct debug_files *files, Dwarf *dwarf, const void *id, ssize_t n)
+/* Path and length of the folder of the file that the module's DWARF is in. */
+static const char *dwarf_folder(Dwfl_Module *module, int *ret_len)
 {
-	char *path;
+	const char *binary = NULL, *debug = NULL, *slash;
 
-	files->shared_fd = ask_server(files, id, n, &path);
+	dwfl_module_info(module, NULL, NULL, NULL, NULL, NULL, &binary, &debug);
+	debug = debug ? debug : binary ? binary : "";
+	slash = strrchr(debug, '/');
+	*ret_len = slash ? (int)(slash - debug) : 0;
+	return debug;
+}
+
+/* The shared half where the debug file says it is, if that is the one. */
+static int open_shared(Dwfl_Module *module, const char *link, const void *id, ssize_t n)
+{
+	char path[PATH_MAX];
+	struct stat st;
+	int len, fd;
+	const char *folder = dwarf_folder(module, &len);
+
+	if (link[0] == '/')
+		snprintf(path, sizeof(path), "%s", link);
+	else
+		snprintf(path, sizeof(path), "%.*s/%s", len, folder, link);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0 || (!fstat(fd, &st) && S_ISREG(st.st_mode) && has_build_id(fd, id, (size_t)n)))
+		return fd;
+	close(fd);
+	return -1;
+}
+
+static bool add_shared(Dwfl_Module *module, struct debug_files *files, Dwarf *dwarf, const char *link,
+		       const void *id, ssize_t n)
+{
+	char *path = NULL;
+
+	files->shared_fd = open_shared(module, link, id, n);
+	if (files->shared_fd < 0)
+		files->shared_fd = ask_server(files, id, n, &path);
+	free(path);
 	if (files->shared_fd < 0)
 		return false;
-	free(path);
 	files->shared = dwarf_begin(files->shared_fd, DWARF_C_READ);
 	if (!files->shared) {
 		close(files->shared_fd);
@@ -113,8 +147,8 @@ static bool add_shared(struct debug_files *files, Dwarf *dwarf, const void *id, 
 	return true;
 }
 
-/* libdw would open any file of the right name as the shared half, so without the right one nothing is asked of it.
- */
+/* libdwfl looks for the shared half in few places; libdw then opens any file of the right name.  So what libdwfl
+ * did not find is looked for here, and without the right one nothing is asked of the DWARF. */
 Dwarf *debug_files_dwarf(Dwfl_Module *module, Dwarf_Addr *ret_bias)
 {
 	Dwarf *dwarf = dwfl_module_getdwarf(module, ret_bias);
@@ -128,7 +162,9 @@ Dwarf *debug_files_dwarf(Dwfl_Module *module, Dwarf_Addr *ret_bias)
 		return dwarf;
 	dwfl_module_info(module, &userdata, NULL, NULL, NULL, NULL, NULL, NULL);
 	files = *userdata;
-	return files->found_link == link || files->shared || add_shared(files, dwarf, id, n) ? dwarf : NULL;
+	if (files->found_link == link || files->shared)
+		return dwarf;
+	return add_shared(module, files, dwarf, link, id, n) ? dwarf : NULL;
 }
 
 void debug_files_done(struct debug_files *files)
@@ -149,8 +185,8 @@ static const char *string_attribute(Dwarf_Die *die, unsigned name)
 bool debug_files_split_is_fit(Dwfl_Module *module, Dwarf_Die *unit)
 {
 	const char *file = string_attribute(unit, DW_AT_dwo_name), *dir = string_attribute(unit, DW_AT_comp_dir);
-	const char *binary = NULL, *debug = NULL, *slash;
 	char below[PATH_MAX];
+	const char *folder;
 	int len;
 
 	if (!file)
@@ -159,12 +195,8 @@ bool debug_files_split_is_fit(Dwfl_Module *module, Dwarf_Die *unit)
 		return true;
 	if (file[0] == '/')
 		return !is_unfit(file);
-	dwfl_module_info(module, NULL, NULL, NULL, NULL, NULL, &binary, &debug);
-	debug = debug ? debug : binary;
-	slash = debug ? strrchr(debug, '/') : NULL;
-	len = slash ? (int)(slash - debug) : 0;
-	debug = debug ? debug : "";
+	folder = dwarf_folder(module, &len);
 	snprintf(below, sizeof(below), "/%s", dir ? dir : "");
-	return !would_hold_up("", debug, len, "", file) && !would_hold_up("", debug, len, below, file) &&
+	return !would_hold_up("", folder, len, "", file) && !would_hold_up("", folder, len, below, file) &&
 	       !(dir && would_hold_up("", dir, (int)strlen(dir), "", file));
 }

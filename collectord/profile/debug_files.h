@@ -15,7 +15,7 @@ struct debug_files {
 	struct debug_server *server; /* asked last; may be NULL */
 	bool asked_server;           /* once is enough */
 	const char *found_link;      /* the name that the last file found went by */
-	Dwarf *shared;               /* dwz's, from the server */
+	Dwarf *shared;               /* dwz's, if libdwfl did not find it */
 	int shared_fd;
 };
 

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define PLT "@plt" /* which is no version of a symbol */
+
 /* What gcc and clang append to the names of parts and copies; what follows is a number or another one. */
 static const char *const clone_suffixes[] = {
 	".cold", ".part.", ".constprop.", ".isra.", ".lto_priv.", ".llvm.", ".localalias", ".clone.", ".ipa_ra",
@@ -103,7 +105,8 @@ static char *shorten_plain(char *name)
 	return name;
 }
 
-char *demangle_name(const char *symbol)
+/* The name without suffixes, demangled. */
+static char *demangle_base(const char *symbol)
 {
 	char *base = strndup(symbol, base_length(symbol)), *name = NULL;
 
@@ -111,6 +114,8 @@ char *demangle_name(const char *symbol)
 		return NULL;
 	if (base[0] == '_' && (base[1] == 'R' || base[1] == 'Z'))
 		name = rust_demangle(base, DMGL_NO_OPTS);
+	if (!name && base[0] == '_' && base[1] == 'D')
+		name = dlang_demangle(base, DMGL_NO_OPTS);
 	if (!name && base[0] == '_' && base[1] == 'Z') {
 		name = cplus_demangle_v3(base, DMGL_NO_OPTS);
 		if (name)
@@ -120,4 +125,25 @@ char *demangle_name(const char *symbol)
 		return shorten_plain(base);
 	free(base);
 	return name;
+}
+
+static bool is_plt(const char *symbol)
+{
+	const char *at = strchr(symbol, '@');
+
+	return at && !strcmp(at, PLT);
+}
+
+char *demangle_name(const char *symbol)
+{
+	char *name = demangle_base(symbol), *longer;
+
+	if (!name || !is_plt(symbol))
+		return name;
+	longer = realloc(name, strlen(name) + sizeof(PLT));
+	if (longer)
+		strcat(longer, PLT);
+	else
+		free(name);
+	return longer;
 }

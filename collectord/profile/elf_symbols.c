@@ -12,6 +12,7 @@
 
 struct symbol {
 	uint64_t start, size;
+	uint64_t reach; /* without size: to the end of its section */
 	const char *name;
 	uint8_t rank; /* lower is the better name for one start */
 };
@@ -49,6 +50,19 @@ static int compare_symbols(const void *a, const void *b)
 	return x->rank != y->rank ? x->rank - y->rank : strcmp(x->name, y->name);
 }
 
+/* How far a symbol without size can reach: "_init" is followed by another section, of the linkage table. */
+static uint64_t reach_of(Elf *elf, const GElf_Sym *sym)
+{
+	Elf_Scn *section = elf && sym->st_shndx < SHN_LORESERVE ? elf_getscn(elf, sym->st_shndx) : NULL;
+	uint64_t reach = MAX_ASSEMBLY;
+	GElf_Shdr h;
+
+	if (section && gelf_getshdr(section, &h) && sym->st_value >= h.sh_addr &&
+	    sym->st_value - h.sh_addr < h.sh_size)
+		reach = h.sh_size - (sym->st_value - h.sh_addr);
+	return reach < MAX_ASSEMBLY ? reach : MAX_ASSEMBLY;
+}
+
 /* All functions of the module, sorted; of each start only the best name. */
 static size_t read_symbols(Dwfl_Module *module, struct symbol *all, int n)
 {
@@ -58,10 +72,12 @@ static size_t read_symbols(Dwfl_Module *module, struct symbol *all, int n)
 		GElf_Sym sym;
 		GElf_Addr address;
 		GElf_Word shndx;
-		const char *name = dwfl_module_getsym_info(module, i, &sym, &address, &shndx, NULL, NULL);
+		Elf *elf = NULL;
+		const char *name = dwfl_module_getsym_info(module, i, &sym, &address, &shndx, &elf, NULL);
 
 		if (name && *name && *name != '$' && is_code(&sym, shndx)) /* "$x": mapping symbols of ARM */
-			all[found++] = (struct symbol){ address, sym.st_size, name, rank_of(&sym, name) };
+			all[found++] = (struct symbol){ address, sym.st_size, sym.st_size ? 0 : reach_of(elf, &sym),
+							name, rank_of(&sym, name) };
 	}
 	qsort(all, found, sizeof(*all), compare_symbols);
 	for (size_t i = 0; i < found; i++)
@@ -79,7 +95,7 @@ static int add_symbols(struct elf_symbols *t, const struct symbol *all, size_t n
 		return -ENOMEM;
 	for (size_t i = 0; i < n && !r; i++) {
 		uint64_t gap = i + 1 < n ? all[i + 1].start - all[i].start : MAX_ASSEMBLY;
-		uint64_t size = all[i].size ? all[i].size : gap < MAX_ASSEMBLY ? gap : MAX_ASSEMBLY;
+		uint64_t size = all[i].size ? all[i].size : gap < all[i].reach ? gap : all[i].reach;
 
 		t->names[i] = all[i].name;
 		r = spans_add(&t->spans, all[i].start, all[i].start + size, (uint32_t)i);

@@ -55,6 +55,22 @@ Test(demangle, rust_keeps_types_and_drops_hashes)
 	check("_ZN4core3fmt5write17h0123456789abcdefE.llvm.123456", "core::fmt::write");
 }
 
+/* As `c++filt -s dlang` has them. */
+Test(demangle, d_names_are_those_of_d)
+{
+	check("_D8demangle4testFaZv", "demangle.test(char)");
+	check("_D8demangle9__T4testZ4testFZv", "demangle.test!().test()");
+	check("_Dmain", "D main");
+	check("_Debug_print", "_Debug_print");
+}
+
+Test(demangle, entries_of_the_linkage_table_keep_their_mark)
+{
+	check("malloc@plt", "malloc@plt");
+	check("_Znwm@plt", "operator new@plt");
+	check("malloc@pltx", "malloc");
+}
+
 Test(demangle, hostile_nesting_ends)
 {
 	enum { DEEP = 2000000 };

@@ -48,7 +48,7 @@ static char *the_file(void)
 /* The program out of the way: what is named now comes from the cache.  Its addresses are read from the copy. */
 static void hide_program(char copy[PATH_MAX])
 {
-	snprintf(copy, PATH_MAX, "%s.hidden", program);
+	snprintf(copy, PATH_MAX, "%.*s.hidden", PATH_MAX - 8, program);
 	cr_assert_eq(rename(program, copy), 0);
 }
 
