@@ -207,6 +207,7 @@ $(BUILD)/heaptap-collectord: $(patsubst %.c,$(OBJ)/%.o,$(wildcard collectord/dae
 # tests/fuzz/fuzz_X.c      libFuzzer target; tests/fuzz/corpus/X/ is where it starts
 # tests/victims/X.c|cc     small programs to be traced; X.so.c becomes a shared object
 # tests/bench/X.c          benchmark programs
+# tests/tools/kill_at.c    what the daemon with test points is linked with
 # tests/tools/X.so.c       preloads that hold an oracle, linked with the shim's modules
 
 unit    := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
@@ -218,7 +219,7 @@ race    := $(patsubst tests/race/%.c,$(BUILD)/tests/race/%,$(wildcard tests/race
 fuzzers := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 benches := $(patsubst tests/bench/%.c,$(BUILD)/tests/bench/%,$(wildcard tests/bench/*.c))
 
-tools   := $(if $(SAN),,$(patsubst tests/tools/%.so.c,$(BUILD)/tests/tools/%.so,$(wildcard tests/tools/*.so.c)))
+tools   := $(BUILD)/tests/tools/collectord_points $(if $(SAN),,$(patsubst tests/tools/%.so.c,$(BUILD)/tests/tools/%.so,$(wildcard tests/tools/*.so.c)))
 
 .PHONY: tests unit-tests race-tests run-fuzzers
 unit-tests: $(unit) $(shimu)
@@ -254,6 +255,14 @@ $(BUILD)/libpoints.a: $(patsubst $(OBJ)/shim/%,$(OBJ)/points/%,$(filter-out $(OB
 $(BUILD)/tests/unit/points_%: $(OBJ)/tests/unit/points_%.o $(BUILD)/libpoints.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ -lcriterion -lpthread -ldl -lm -o $@
+# The daemon with test points in what it does for its successor.
+$(OBJ)/pointed/%.o: %.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) -DHEAPTAP_TEST_POINTS $(ALL_CFLAGS) -c $< -o $@
+$(BUILD)/libpointed.a: $(patsubst %.c,$(OBJ)/pointed/%.o,$(wildcard collectord/live/*.c))
+$(BUILD)/tests/tools/collectord_points: $(patsubst %.c,$(OBJ)/%.o,$(wildcard collectord/daemon*.c)) $(OBJ)/tests/tools/kill_at.o $(BUILD)/libcli.a $(BUILD)/libhttp.a $(BUILD)/libpointed.a $(BUILD)/libprofile.a $(BUILD)/libcommon.a
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(HTTP_LIBS) $(LIVE_LIBS) $(PROFILE_LIBS) $(CLI_LIBS) -lsystemd -linih -o $@
 $(BUILD)/tests/race/%: $(OBJ)/tests/race/%.o $(BUILD)/libcommon.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ -lpthread -lm -o $@

@@ -7,6 +7,7 @@
 #include "collectord/live/clock.h"
 #include "collectord/live/records.h"
 #include "common/lane.h"
+#include "common/testpoint.h"
 
 #define MIN_DRAIN_MS 2u
 #define MAX_DRAIN_MS 100u
@@ -146,9 +147,11 @@ static void bury(struct session *s)
 		process_audit(p, &p->audit);
 		process_log_buried(p);
 		state_commit(s->state); /* before its entry is another's */
+		TEST_POINT(burial_logged);
 		s->by_ordinal[p->ordinal] = NULL;
 		if (p->ordinal)
 			proc_release(r, p->ordinal);
+		TEST_POINT(entry_given_back);
 		p->ordinal = UINT32_MAX;
 		saving += process_conclude(p); /* may free it */
 	}
@@ -236,6 +239,7 @@ void session_forget(struct session *s, struct process *p)
 {
 	process_log_gone(p);
 	state_commit(s->state);
+	TEST_POINT(process_gone);
 	LIST_REMOVE(p, link);
 	drain_forget(&s->drain, &p->ledger);
 	process_free(p);

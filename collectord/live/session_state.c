@@ -187,7 +187,7 @@ static int unpack_processes(struct session *s, uint32_t n, struct pack_reader *r
 	return e;
 }
 
-/* Takes region_fd over if it succeeds, and if it fails with a session. */
+/* Fails with a session or without one; who frees that leaves region_fd to the caller. */
 static int unpack(struct session_env *env, int region_fd, struct pack_reader *r, struct session **ret)
 {
 	struct packed_session head;
@@ -252,13 +252,26 @@ static int read_back(struct session_env *env, int region_fd, struct state *st, s
 	state_done_reading(st);
 	if (!r)
 		r = session_replay(s, st);
-	if (r && s)
-		session_free(s);
-	else if (r)
-		close(region_fd);
-	else
+	if (!r) {
 		*ret = s;
+		return 0;
+	}
+	if (s)
+		s->region.memfd = -1; /* the caller's */
+	session_free(s);
 	return r;
+}
+
+/* Its program goes on for nobody: let it know.  The control page is where every version of this major has it. */
+static void detach(int region_fd)
+{
+	const uint32_t yes = 1;
+	struct abi_header h;
+
+	if (pread(region_fd, &h, sizeof(h), 0) != sizeof(h) || h.magic != ABI_MAGIC || h.major != ABI_MAJOR)
+		return;
+	if (pwrite(region_fd, &yes, sizeof(yes), ABI_PAGE + offsetof(struct abi_control, detached)) < 0)
+		return; /* sealed: nobody has it */
 }
 
 int session_recover(struct session_env *env, int region_fd, int state_fd, struct session **ret, struct fault *f)
@@ -266,13 +279,13 @@ int session_recover(struct session_env *env, int region_fd, int state_fd, struct
 	struct state *st = NULL;
 	int r = state_open(state_fd, &st);
 
-	if (r) {
-		close(region_fd);
+	if (r)
 		close(state_fd);
-	} else {
+	else
 		r = read_back(env, region_fd, st, ret);
-	}
 	if (r) {
+		detach(region_fd);
+		close(region_fd);
 		state_free(st);
 		return fault_set(f, r, "%s", why(r));
 	}

@@ -2,11 +2,14 @@
 """tests/hazards/restarts.py - the collector is killed again and again; what programs allocated is known to the last byte.
 
 usage: restarts.py BUILD KILLS [SEED]        exit 1 and lines that say what is wrong
+       restarts.py BUILD points
 
 Programs that do the same in every run (tests/victims/bursts) are recorded at -r 1 by a collector under a service manager
 (tests/tools/manager.py) that keeps its descriptors and starts it again.  One of them without a fault says what is right;
 then eight at a time, while the collector is ended at random moments: killed, by a crash's signals, by SIGTERM.  Each
 process of each program must have the same totals, stack by stack.
+
+With `points` it is a daemon that kills itself at each test point (common/testpoint.h), at some of its passages.
 """
 import collections
 import os
@@ -21,12 +24,16 @@ sys.path += [here + "/../tools", here + "/../e2e"]
 import snapshot  # noqa: E402
 from manager import Manager  # noqa: E402
 
-build, kills = os.path.realpath(sys.argv[1]), int(sys.argv[2])
+build, what = os.path.realpath(sys.argv[1]), sys.argv[2]
 seed = int(sys.argv[3]) if len(sys.argv) > 3 else random.SystemRandom().randrange(1 << 32)
 rng = random.Random(seed)
 VALUES = ("allocs", "frees", "alloc_count", "alloc_bytes", "free_count", "free_bytes")
 SIGNALS = [signal.SIGKILL] * 16 + [signal.SIGSEGV, signal.SIGABRT, signal.SIGTERM, signal.SIGTERM]
 AT_ONCE, LIMIT = 8, 120
+POINTS = ("keep_before", "keep_stored", "state_logged", "state_committed", "lane_given_back", "state_checkpoint_written",
+          "state_flipped", "burial_logged", "spill_given_back", "entry_given_back", "save_logged", "process_gone",
+          "keep_forgotten")
+PASSAGES = (1, 3)
 
 
 def frame(snap, address):
@@ -70,10 +77,11 @@ def difference(got, right):
 
 
 class Load:
-    def __init__(self, extra_env=None):
+    def __init__(self, daemon, program):
         os.makedirs("state", exist_ok=True)
-        self.manager = Manager("sock", [build + "/heaptap-collectord", "--state", os.getcwd() + "/state", "--rate", "1",
-                                        "--interval", "0"], log="collector.log", env=extra_env)
+        self.program = [build + "/tests/victims/bursts"] + program
+        self.manager = Manager("sock", [build + daemon, "--state", os.getcwd() + "/state", "--rate", "1",
+                                        "--interval", "0"], log="collector.log")
         self.manager.start()
         self.manager.await_note("READY")
         self.killed, self.running = 0, []
@@ -81,7 +89,7 @@ class Load:
     def launch(self, n):
         env = dict(os.environ, HEAPTAP_SOCKET=os.getcwd() + "/sock", HEAPTAP_WAIT_MS="10000",
                    LD_PRELOAD=build + "/libheaptap.so")
-        self.running = [subprocess.Popen([build + "/tests/victims/bursts", "40", "20"], env=env) for _ in range(n)]
+        self.running = [subprocess.Popen(self.program, env=env) for _ in range(n)]
 
     def end(self):
         for p in self.running:
@@ -103,6 +111,7 @@ class Load:
     def settle(self):
         """Until every session has come to its end."""
         self.manager.await_note("READY", LIMIT)
+        self.manager.hear(0.05)  # what is stored for a program was said before it ran
         end = time.monotonic() + LIMIT
         while self.manager.store:
             self.manager.hear(0.05)
@@ -129,12 +138,57 @@ class Load:
         return sessions("state", set(os.listdir("state")) - before)
 
 
-def test(load):
+    def right(self):
+        """What a program comes to when nothing goes wrong."""
+        right, again = self.wave(1, False)[0], self.wave(1, False)[0]
+        assert len(right) == 3 and all(len(p) > 50 for p in right), [len(p) for p in right]
+        assert again == right, f"the program is not the same in every run: {difference(again, right)}"
+        return right
+
+    def suicide(self, programs, point, passage):
+        """A wave beside a collector that kills itself; its successor finds the rest.  Whether it did so."""
+        self.manager.signal(signal.SIGKILL)
+        self.manager.wait(LIMIT)
+        self.manager.env = {"HEAPTAP_KILL_AT": f"{point}:{passage}"}
+        self.manager.start()
+        self.manager.env = {}
+        before, self.killed = set(os.listdir("state")), 0
+        self.launch(programs)
+        end = time.monotonic() + LIMIT
+        busy = True
+        while busy:
+            busy = any(p.poll() is None for p in self.running)
+            self.manager.hear(0.01)  # what is stored for a program was said before it ran
+            busy = busy or self.manager.store
+            if self.manager.ended() is not None:
+                self.killed += 1
+                self.manager.start()
+            assert time.monotonic() < end, f"{point}: sessions without an end"
+        return sessions("state", set(os.listdir("state")) - before)
+
+
+def test_points():
+    load = Load("/tests/tools/collectord_points", ["4", "5"])
+    problems, deaths = [], collections.Counter()
+    try:
+        right = load.right()
+        for point in POINTS:
+            for passage in PASSAGES:
+                got = load.suicide(2, point, passage)
+                deaths[point] += load.killed
+                if len(got) != 2:
+                    problems.append(f"{point}:{passage}: {len(got)} sessions instead of 2")
+                problems += [f"{point}:{passage}: {d}" for d in (difference(g, right) for g in got) if d]
+    finally:
+        load.end()
+    problems += [f"{point} is never passed" for point in POINTS if not deaths[point]]
+    print(f"{sum(deaths.values())} collectors killed themselves: {dict(deaths)}")
+    return problems
+
+
+def test(load, kills):
     waves, problems = 0, []
-    right = load.wave(1, False)[0]
-    assert len(right) == 3 and all(len(p) > 50 for p in right), [len(p) for p in right]
-    again = load.wave(1, False)[0]
-    assert again == right, f"the program is not the same in every run: {difference(again, right)}"
+    right = load.right()
     while load.killed < kills and not problems:
         waves += 1
         meanwhile = waves % 4 == 0
@@ -151,13 +205,17 @@ def test(load):
     return problems
 
 
-def main():
+def test_random():
     print(f"seed {seed}", flush=True)
-    load = Load()
+    load = Load("/heaptap-collectord", ["40", "20"])
     try:
-        problems = test(load)
+        return test(load, int(what))
     finally:
         load.end()
+
+
+def main():
+    problems = test_points() if what == "points" else test_random()
     print("\n".join(problems), end="\n" if problems else "")
     sys.exit(bool(problems))
 

@@ -1,12 +1,16 @@
 #!/bin/bash
 # tests/hazards/restarts.sh - a collector that is killed loses nothing: totals of every stack are exact afterwards.
-# KILLS=24 (make check-long: 1000); SEED_OF_KILLS to repeat the choices of a run, its timing is another one.
+# KILLS=16 (make check-long: 1000); SEED_OF_KILLS to repeat the choices of a run, its timing is another one.
 . "$(dirname "$0")/../lib.sh"
 need python3
 
 test_random_kills_lose_nothing() {
 	# shellcheck disable=SC2086 # no seed is no word
-	"$HEAPTAP_SOURCE/tests/hazards/restarts.py" "$HEAPTAP_BUILD" "${KILLS:-24}" ${SEED_OF_KILLS-}
+	"$HEAPTAP_SOURCE/tests/hazards/restarts.py" "$HEAPTAP_BUILD" "${KILLS:-16}" ${SEED_OF_KILLS-}
+}
+
+test_kills_at_points_lose_nothing() {
+	"$HEAPTAP_SOURCE/tests/hazards/restarts.py" "$HEAPTAP_BUILD" points
 }
 
 run_tests
