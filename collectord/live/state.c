@@ -162,6 +162,14 @@ static void set_limit(struct state *st, uint64_t checkpoint)
 	st->limit = limit < MIN_LIMIT ? MIN_LIMIT : limit > MAX_LIMIT ? MAX_LIMIT : limit;
 }
 
+/* Reading a hole would fill it: what a damaged size covers is looked at no further. */
+static bool is_written(int fd, uint64_t at, uint64_t size)
+{
+	off_t hole = size <= AREA_SIZE ? lseek(fd, (off_t)at, SEEK_HOLE) : -1;
+
+	return size == 0 || (hole >= 0 && (uint64_t)hole - at >= size);
+}
+
 static int check_log(struct state *st)
 {
 	uint64_t committed = load_relaxed(&st->head->committed), size = st->head->areas[st->generation & 1].size;
@@ -169,7 +177,8 @@ static int check_log(struct state *st)
 
 	if (committed >> LENGTH_BITS != (st->generation & (UINT64_MAX >> LENGTH_BITS)))
 		used = 0;
-	if (used > STATE_LOG_SIZE || used % 8 || size == 0 || size > AREA_SIZE)
+	if (used > STATE_LOG_SIZE || used % 8 || size == 0 || size > AREA_SIZE ||
+	    !is_written(st->fd, HEAD_SIZE, used))
 		return -EBADMSG;
 	st->log.used = used;
 	set_limit(st, size);
@@ -210,6 +219,8 @@ int state_checkpoint(struct state *st, const void **ret, size_t *ret_size)
 	const struct area a = st->head->areas[st->generation & 1];
 	void *p;
 
+	if (!is_written(st->fd, area_at(st->generation), a.size))
+		return -EBADMSG;
 	p = mmap(NULL, a.size, PROT_READ, MAP_SHARED, st->fd, (off_t)area_at(st->generation));
 	if (p == MAP_FAILED)
 		return -errno;
@@ -253,10 +264,11 @@ struct state_log *state_log(struct state *st)
 
 static void close_events(struct state_log *l)
 {
-	struct record *r = (void *)(l->bytes + l->events);
+	struct record *r;
 
 	if (l->events == UINT64_MAX)
 		return;
+	r = (void *)(l->bytes + l->events);
 	r->size = (uint32_t)(l->used - l->events - sizeof(*r));
 	l->events = UINT64_MAX;
 }
