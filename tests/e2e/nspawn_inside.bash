@@ -85,6 +85,13 @@ every_file() {
 
 setup() {
 	local user
+	cat >get.py <<-'PY'
+		import socket, sys
+		s = socket.socket(socket.AF_UNIX)
+		s.connect("/run/heaptap/http.sock")
+		s.sendall(b"GET %s HTTP/1.0\r\nHost: localhost\r\n\r\n" % sys.argv[1].encode())
+		while data := s.recv(65536): sys.stdout.buffer.write(data)
+	PY
 	touch "$results/started"
 	for user in alice bob carol; do
 		useradd -m "$user"
@@ -203,7 +210,7 @@ test_users_see_their_own_programs() {
 	[ "$status" -ne 0 ] || fail "alice may change what is bob's"
 }
 
-# Names come from the user's own home directory, through the user's own command.
+# Names come from the user's own home directory: by the user's command, and by the service, which may look there.
 test_reports_of_running_programs() {
 	install -o alice -m 700 "$victims/steady" ~alice/secret-program
 	mkfifo -m 666 in
@@ -211,6 +218,12 @@ test_reports_of_running_programs() {
 	wait_for 60 is_told alice $! in_use_bytes 9437184
 	as alice heaptap top -unit=B $! >top
 	has top '9437184B +100% +100% +9437184B +100% +keep'
+	chmod 755 ~alice ~alice/secret-program
+	as alice python3 -S "$top/get.py" "/pid/$!/debug/pprof/heap?debug=1" >page
+	has page '^heap profile: 9: 9437184 '
+	has page '0x[0-9a-f]+	keep\+0x'
+	as bob python3 -S "$top/get.py" "/pid/$!/debug/pprof/heap?debug=1" >page
+	has_not page 'keep'
 	kill $!
 }
 
@@ -271,12 +284,18 @@ test_reload_reads_the_settings_again() {
 	kill "$(pid_of reloaded)"
 }
 
-test_killed_daemon_comes_back() {
+# What was recorded goes on as if nothing had been: systemd held the memory meanwhile.
+test_killed_daemon_loses_nothing() {
 	local before
+	allocate alice 1
+	wait_for 60 is_told alice "$(pid_of alice)" allocated_objects 1027
 	before=$(daemon_pid)
 	kill -KILL "$before"
+	allocate alice 1
 	wait_for 60 is_another "$before"
-	allocate alice 1 # what was recorded runs on
+	allocate alice 1
+	wait_for 60 is_told alice "$(pid_of alice)" allocated_objects 3075
+	is "$(told alice "$(pid_of alice)" in_use_bytes)" 3145728
 	start_program later alice 4
 	wait_for 60 is_told alice "$(pid_of later)" in_use_bytes 4194304
 	[ "$(property $unit NRestarts)" -ge 1 ]
@@ -305,6 +324,7 @@ test_upgrade_restarts_the_service_and_leaves_the_socket() {
 	dpkg -i "$(package)" >log 2>&1 || fail "$(cat log)"
 	wait_for 60 is_another "$before"
 	is "$(stat -c %i /run/heaptap/collector.sock)" "$socket"
+	wait_for 60 is_told alice "$(pid_of alice)" allocated_objects 3075
 	start_program upgraded alice 6
 	wait_for 60 is_told alice "$(pid_of upgraded)" in_use_bytes 6291456
 }
@@ -324,7 +344,7 @@ test_purge_leaves_nothing() {
 	rm -rf "$(dirname $settings)" ~alice/secret-program
 	! getent passwd heaptap && ! getent group heaptap
 	is "$(pgrep -l heaptap)" ''
-	[ ! -e /run/heaptap ] && [ ! -e /var/lib/heaptap ]
+	is "$(ls -d /run/heaptap /var/lib/heaptap /var/cache/heaptap 2>/dev/null)" ''
 	systemctl daemon-reload
 	is "$(systemctl list-units --all --no-legend 'heaptap-collectord*' | grep -v not-found)" ''
 	every_file >after
