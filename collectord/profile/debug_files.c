@@ -15,6 +15,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "collectord/profile/elf_sections.h"
+
 static bool is_unfit(const char *path)
 {
 	struct stat st;
@@ -44,17 +46,20 @@ static bool is_trap(const char *file, const char *debuglink)
 		would_hold_up("/usr/lib/debug", file, len, "", debuglink));
 }
 
-static bool has_build_id(int fd, const void *want, size_t n)
+/* Is it an ELF file, harmless, and (if n) of that build-id? */
+static bool is_fit(int fd, const void *want, size_t n)
 {
 	const void *id;
 	Elf *elf;
-	bool same;
+	bool fit;
 
 	elf_version(EV_CURRENT);
 	elf = elf_begin(fd, ELF_C_READ, NULL);
-	same = elf && n && dwelf_elf_gnu_build_id(elf, &id) == (ssize_t)n && !memcmp(id, want, n);
+	fit = elf && !elf_is_bomb(elf);
+	if (fit && n)
+		fit = dwelf_elf_gnu_build_id(elf, &id) == (ssize_t)n && !memcmp(id, want, n);
 	elf_end(elf);
-	return same;
+	return fit;
 }
 
 /* A file of that build-id from the server, or -1. */
@@ -65,7 +70,7 @@ static int ask_server(const struct debug_files *files, const void *id, ssize_t n
 
 	if (fd < 0)
 		return -1;
-	if (!has_build_id(fd, id, (size_t)n)) {
+	if (!is_fit(fd, id, (size_t)n)) {
 		close(fd);
 		free(path);
 		return -1;
@@ -90,6 +95,10 @@ int debug_files_find(Dwfl_Module *module, void **userdata, const char *name, Dwa
 		files->asked_server = true;
 		n = dwfl_module_build_id(module, &id, &at);
 		fd = ask_server(files, id, n, ret_name);
+	}
+	if (fd >= 0 && !is_fit(fd, NULL, 0)) {
+		close(fd);
+		return -1;
 	}
 	if (fd >= 0)
 		files->found_link = debuglink;
@@ -121,7 +130,7 @@ static int open_shared(Dwfl_Module *module, const char *link, const void *id, ss
 	else
 		snprintf(path, sizeof(path), "%.*s/%s", len, folder, link);
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (fd < 0 || (!fstat(fd, &st) && S_ISREG(st.st_mode) && has_build_id(fd, id, (size_t)n)))
+	if (fd < 0 || (!fstat(fd, &st) && S_ISREG(st.st_mode) && n > 0 && is_fit(fd, id, (size_t)n)))
 		return fd;
 	close(fd);
 	return -1;

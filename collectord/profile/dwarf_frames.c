@@ -19,6 +19,8 @@
 #include "collectord/profile/dwarf_walk.h"
 #include "collectord/profile/spans.h"
 
+#define MAX_RANGES (4u << 20) /* of one unit, and of all units: entries may share one long list */
+
 /* Functions and the address ranges they state. */
 struct table {
 	struct spans spans; /* items count functions */
@@ -47,7 +49,7 @@ static int add_ranges(struct spans *t, Dwarf_Die *die, uint32_t item)
 	ptrdiff_t at = 0;
 	int r = 0;
 
-	while (!r && (at = dwarf_ranges(die, at, &base, &start, &end)) > 0)
+	while (!r && t->n < MAX_RANGES && (at = dwarf_ranges(die, at, &base, &start, &end)) > 0)
 		if (start < end && start) /* code at 0 was discarded by the linker */
 			r = spans_add(t, start, end, item);
 	return r;

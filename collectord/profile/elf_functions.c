@@ -14,7 +14,7 @@
 
 #include "collectord/profile/elf_sections.h"
 
-#define MAX_FUNCTIONS (1u << 24)
+#define MAX_FUNCTIONS (1u << 22) /* chromium has a million */
 #define FORMAT(encoding) ((encoding)&0x0f)
 #define RELATION(encoding) ((encoding)&0x70)
 

@@ -15,5 +15,9 @@ struct elf_section {
 /* The section of that name that has bytes in the file.  They live as long as `elf`. */
 bool elf_section_named(Elf *elf, const char *name, struct elf_section *ret);
 
+/* Do its compressed sections claim to be larger than such sections are?  Whoever reads them reserves what they
+ * claim. */
+bool elf_is_bomb(Elf *elf);
+
 /* Is it a file whose sections this reads? */
 bool elf_is_known(Elf *elf);

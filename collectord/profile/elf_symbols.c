@@ -17,6 +17,7 @@ struct symbol {
 	uint8_t rank; /* lower is the better name for one start */
 };
 
+#define MAX_SYMBOLS (8 << 20)             /* of more the rest is not read: no program has so many */
 #define MAX_ASSEMBLY ((uint64_t)64 << 10) /* a symbol without size reaches to the next one, at most this far */
 
 static bool is_code(const GElf_Sym *sym, GElf_Word shndx)
@@ -112,6 +113,8 @@ int elf_symbols_init(struct elf_symbols *t, Dwfl_Module *module)
 	*t = (struct elf_symbols){ 0 };
 	if (n <= 0)
 		return 0;
+	if (n > MAX_SYMBOLS)
+		n = MAX_SYMBOLS;
 	all = calloc((size_t)n, sizeof(*all));
 	if (!all)
 		return -ENOMEM;

@@ -13,6 +13,7 @@
 #include "collectord/profile/debug_files.h"
 #include "collectord/profile/elf_functions.h"
 #include "collectord/profile/elf_plt.h"
+#include "collectord/profile/elf_sections.h"
 #include "collectord/profile/elf_symbols.h"
 #include "collectord/profile/module_file.h"
 
@@ -65,6 +66,18 @@ static bool report(struct module_symbols *m, const struct profile_mapping *mappi
 	return !dwfl_report_end(m->dwfl, NULL, NULL);
 }
 
+static bool is_bomb(int fd)
+{
+	bool bomb;
+	Elf *elf;
+
+	elf_version(EV_CURRENT);
+	elf = elf_begin(fd, ELF_C_READ, NULL);
+	bomb = elf && elf_is_bomb(elf);
+	elf_end(elf);
+	return bomb;
+}
+
 /* The file on this machine if it is the one that ran; 1, or 0 and the reason. */
 static int open_file(struct module_symbols *m, const struct module_source *from, const char **ret_why)
 {
@@ -72,6 +85,11 @@ static int open_file(struct module_symbols *m, const struct module_source *from,
 
 	if (fd < 0)
 		return 0;
+	if (is_bomb(fd)) {
+		close(fd);
+		*ret_why = "its compressed sections are too large";
+		return 0;
+	}
 	if (!report(m, from->mapping, fd)) {
 		if (!m->module)
 			close(fd);
@@ -107,6 +125,10 @@ static bool open_from_server(struct module_symbols *m, const struct module_sourc
 	if (fd < 0)
 		return false;
 	free(path);
+	if (is_bomb(fd)) {
+		close(fd);
+		return false;
+	}
 	if (m->dwfl)
 		dwfl_end(m->dwfl);
 	m->dwfl = NULL;

@@ -26,6 +26,7 @@ test_a_rebuilt_program_is_reported() {
 	run_victim
 	gcc -g -O2 -fno-builtin -Wl,--build-id victim.c -o victim
 	is "$(complaint)" "heaptap: 1 module could not be named: $(realpath victim) (changed since the run)" "said"
+	has report ' \[victim \(replaced\)\]$'
 }
 
 test_a_deleted_program_is_reported() {
@@ -33,6 +34,19 @@ test_a_deleted_program_is_reported() {
 	path=$(realpath victim)
 	rm victim
 	is "$(complaint)" "heaptap: 1 module could not be named: $path (no longer there)" "said"
+	has report ' \[victim \(not found\)\]$'
+}
+
+# Its names were kept when it was read; they cannot become wrong.
+test_a_deleted_program_that_was_read_before_keeps_its_names() {
+	run_victim
+	is "$(complaint)" "" "said"
+	cp report before
+	rm victim
+	is "$(complaint)" "" "said"
+	same_files report before
+	status_of report err "$heaptap" top --no-cache "$(run_dir out.d)"
+	has report ' \[victim \(not found\)\]$'
 }
 
 run_tests

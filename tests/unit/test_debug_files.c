@@ -158,6 +158,34 @@ Test(debug_files, a_split_file_that_is_a_fifo_is_left_alone)
 	}
 }
 
+/* A section of some KiB that claims to be 200 GB when unpacked, in the program and in its debug file. */
+Test(debug_files, sections_that_claim_too_much_are_not_unpacked)
+{
+	static const char claim[] =
+		"python3 -c 'import struct, sys; p = sys.argv[1]; d = bytearray(open(p, \"rb\").read()); "
+		"at, = struct.unpack_from(\"<Q\", d, 40); n = struct.unpack_from(\"<H\", d, 60)[0]; "
+		"s = [struct.unpack_from(\"<IIQQQQ\", d, at + 64 * i) for i in range(n)]; "
+		"o = max((x[5], x[4]) for x in s if x[2] & 0x800)[1]; "
+		"d[o + 8:o + 16] = struct.pack(\"<Q\", 200 << 30); open(p, \"wb\").write(d)' ";
+	char whole[PATH_MAX], bare[PATH_MAX], command[2048];
+	struct symbolize_stats st;
+	struct profile *p;
+
+	build(whole, "bomb", "-O2 -g -gz");
+	tool_scratch(bare, "bomb.bare");
+	shell(SEPARATE, whole, bare);
+	snprintf(command, sizeof(command), "%s \"$b.debug\"; %s \"$a\"", claim, claim);
+	cr_assert(knows_lines(bare, whole));
+	p = file_profile(whole);
+	add_text(p, whole, 5);
+	shell(command, whole, bare);
+	cr_assert(!knows_lines(bare, whole));
+	cr_assert_eq(profile_symbolize(p, NULL, &st), 0);
+	cr_assert_eq(st.named, 0);
+	cr_assert_str_eq(st.why_unnamed, "its compressed sections are too large");
+	profile_free(p);
+}
+
 /* Modules that are no files: opened without waiting, never read. */
 Test(debug_files, modules_that_are_no_files_are_left_alone)
 {
