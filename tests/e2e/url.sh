@@ -7,10 +7,11 @@ unset http_proxy HTTP_PROXY https_proxy HTTPS_PROXY all_proxy ALL_PROXY
 data=$HEAPTAP_SOURCE/tests/data/pprof
 
 setup() {
-	python3 "$e2e/pprof_server.py" "$data" 8>&- &
+	python3 "$e2e/pprof_server.py" "$data" >/dev/null 2>&1 8>&- &
+	echo $! >server
 	wait_for 60 [ -e port ]
 }
-trap 'kill $(jobs -p) 2>/dev/null; rm -rf "$top"' EXIT
+trap 'kill "$(<"$top/server")" 2>/dev/null; rm -rf "$top"' EXIT
 
 address() {
 	echo "127.0.0.1:$(cat "$top/port")"
@@ -125,7 +126,7 @@ test_passwords_are_sent_and_not_shown() {
 
 test_unix_sockets() {
 	local server
-	python3 "$e2e/pprof_server.py" "$data" sock 8>&- &
+	python3 "$e2e/pprof_server.py" "$data" sock >/dev/null 2>&1 8>&- &
 	server=$!
 	wait_for 60 [ -S sock ]
 	PPROF_TMPDIR=$PWD "$heaptap" top "unix://$PWD/sock:/pid/7/debug/pprof/heap" -seconds=2 >out 2>err
@@ -137,6 +138,31 @@ test_unix_sockets() {
 	same_files out expected
 	kill $server
 	refuses_url "unix://$PWD/nobody:/x" "unix://$PWD/nobody:/x: No such file or directory$"
+}
+
+# What a server of heaptap's own says is what its snapshots say, labels included.
+same_as_live() { # URL PID
+	PPROF_TMPDIR=$PWD "$heaptap" top -unit=B -alloc_space -focus='^allocate$' -tagleaf=thread "$1" 2>err | grep -vE '^(Time|Duration):' >out
+	"$heaptap" top -unit=B -alloc_space -focus='^allocate$' -tagleaf=thread "$2" | grep -vE '^(Time|Duration):' >expected
+	same_files out expected
+	has out '^ *150000B .* beta$'
+}
+
+test_a_running_program() {
+	local run pid url
+	mkfifo input
+	READY=$PWD/ready "$heaptap" run --by-thread --http=127.0.0.1:0 -i 0 -r 1 -o . -- "$victims/handing" <input >stdout 2>stderr &
+	run=$!
+	exec 7>input
+	wait_for 60 [ -e ready ]
+	wait_for 60 grep -q 'http://' stderr
+	url=$(grep -oE 'http://[^/ ]+' stderr | head -n 1)
+	pid=$(run_dir . | sed 's/.*\.//')
+	same_as_live "$url" "$pid"
+	same_as_live "$url/pid/$pid/debug/pprof/heap" "$pid"
+	refuses_url "$url/pid/1/debug/pprof/heap" 'server response: 404 '
+	exec 7>&-
+	wait $run
 }
 
 # ~/pprof, unless it cannot be; then that is said, and the report is there all the same.
