@@ -21,6 +21,8 @@
 #define NAMES_MS 40000              /* for a worker that reads symbols */
 #define PLAIN_MS 20000              /* for one that does not */
 #define RETRY_MS 20
+#define LOOK_MS 1000
+#define NS_PER_S 1000000000ull
 #define PAUSE_FACTOR 4u /* times the processor time a snapshot took, before the next is taken */
 
 /* A snapshot's bytes. */
@@ -42,6 +44,7 @@ struct job {
 	struct jobs *all;
 	struct job_request q;
 	enum job_state state;
+	uint64_t until_ns; /* JOB_WAITING: CLOCK_MONOTONIC */
 	struct buffer before, now;
 	struct loop_timer *timer;
 	struct offload *offload;
@@ -185,13 +188,25 @@ static unsigned count(const struct jobs *all, enum job_state state)
 	return n;
 }
 
+/* Till the seconds are over, looking now and then whether the process is still there; false: they are. */
+static bool wait_on(struct job *j)
+{
+	const uint64_t now = clock_read_ns(CLOCK_MONOTONIC);
+	const int64_t rest_ms = now < j->until_ns ? (int64_t)((j->until_ns - now + 999999) / 1000000) : 0;
+
+	if (rest_ms)
+		loop_timer_set(j->timer, rest_ms < LOOK_MS ? rest_ms : LOOK_MS);
+	return rest_ms > 0;
+}
+
 static void taken(struct job *j, int r)
 {
 	if (r) {
 		finish(j, r == -ESRCH ? JOB_ENDED : JOB_FAILED, (struct bytes){ 0 });
 	} else if (j->q.seconds && !j->now.at) {
 		j->state = JOB_WAITING;
-		loop_timer_set(j->timer, j->q.seconds * 1000);
+		j->until_ns = clock_read_ns(CLOCK_MONOTONIC) + (uint64_t)j->q.seconds * NS_PER_S;
+		wait_on(j);
 	} else {
 		work(j);
 	}
@@ -266,17 +281,18 @@ static void on_turn(void *arg)
 			       now < all->next_turn_ns ? (int64_t)((all->next_turn_ns - now) / 1000000) + 1 : 0);
 }
 
-/* The seconds are over; or it waited too long for its turn. */
 static void on_timer(void *arg)
 {
 	struct job *j = arg;
 
-	if (j->state == JOB_WAITING) {
+	if (j->state != JOB_WAITING) {
+		finish(j, JOB_BUSY, (struct bytes){ 0 }); /* it waited too long for its turn */
+	} else if (!collector_has(j->all->collector, j->q.session, j->q.pid)) {
+		finish(j, JOB_ENDED, (struct bytes){ 0 });
+	} else if (!wait_on(j)) {
 		j->state = JOB_QUEUED;
 		loop_timer_set(j->timer, QUEUE_MS);
 		loop_timer_set(j->all->turn, 0);
-	} else {
-		finish(j, JOB_BUSY, (struct bytes){ 0 });
 	}
 }
 

@@ -119,6 +119,9 @@ int collector_snapshot(struct collector *c, uint64_t session, uint32_t pid, enum
 /* Drained, and as bytes, nothing is written; *ret_buf is malloc'ed.  0, -ESRCH or -ENOMEM. */
 int collector_encode(struct collector *c, uint64_t session, uint32_t pid, void **ret_buf, size_t *ret_len);
 
+/* Is that process still recorded? */
+bool collector_has(struct collector *c, uint64_t session, uint32_t pid);
+
 /* Its administrators' group, 0 = none. */
 uint32_t collector_admin_gid(const struct collector *c);
 

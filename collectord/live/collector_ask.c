@@ -90,6 +90,11 @@ int collector_encode_aside(struct collector *c, uint64_t session, uint32_t pid, 
 	return offload_start(c->env.loop, encode, p, done, arg, ret_offload) ? encode(p, ret_buf, ret_len) : 1;
 }
 
+bool collector_has(struct collector *c, uint64_t session, uint32_t pid)
+{
+	return find_process(c, session, pid) != NULL;
+}
+
 uint32_t collector_admin_gid(const struct collector *c)
 {
 	return c->config.admin_gid;

@@ -126,7 +126,7 @@ test_perl_tools() {
 }
 
 test_symbol_answers_get_and_post() {
-	local url address
+	local url address offset
 	url=$(<"$top/url")/debug/pprof/symbol
 	address=$(curl -sS "$(<"$top/url")/debug/pprof/heap?debug=1" | sed -nE 's/^#	(0x[0-9a-f]+)	processMultibulkBuffer\+.*/\1/p' | head -n 1)
 	is "$(curl -sS "$url")" 'num_symbols: 1'
@@ -135,6 +135,12 @@ $address processMultibulkBuffer"
 	is "$(curl -sS -d "0x1+$address+rubbish+$address" "$url")" "num_symbols: 1
 $address processMultibulkBuffer
 $address processMultibulkBuffer"
+	# A function's first byte is where a call at the end of the one before it returns to.
+	offset=$(curl -sS "$(<"$top/url")/debug/pprof/heap?debug=1" | sed -nE "s/^#	$address	processMultibulkBuffer\+(0x[0-9a-f]+).*/\1/p" | head -n 1)
+	curl -sS "$url?$(printf '0x%x' $((address - offset)))" >entry
+	has entry '^num_symbols: 1$'
+	has_not entry processMultibulkBuffer
+	is "$(curl -sS "$url?$(printf '0x%x' $((address - offset + 1)))" | grep -c ' processMultibulkBuffer$')" 1
 }
 
 test_cmdline_is_that_of_the_process() {

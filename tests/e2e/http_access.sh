@@ -89,6 +89,19 @@ test_errors_are_those_of_go() {
 	stop_daemon
 }
 
+test_difference_of_a_process_that_ends() {
+	start_daemon
+	start_program a 3
+	curl -sS --unix-socket "$http" -o late -w '%{http_code}' "http://localhost/debug/pprof/heap?seconds=3600" >status &
+	local waiting=$!
+	wait_for 60 grep -q 'GET /debug/pprof/heap' daemon.log
+	exec {pipe}>&-
+	wait $waiting
+	is "$(<status)" 500
+	is "$(<late)" 'failed to collect profile: the process has ended'
+	stop_daemon
+}
+
 test_go_tool_pprof_says_why_it_got_nothing() {
 	start_daemon --http 127.0.0.1:0 --http-token "$PWD/token"
 	start_program a 3
