@@ -278,6 +278,7 @@ static void on_drain(void *arg)
 	struct drain_result res = { 0 };
 
 	s->is_busy = true;
+	state_begin_work(s->state);
 	look(s, &res);
 	session_look_at_threads(s);
 	session_commit(s);
@@ -293,6 +294,7 @@ void session_drain_now(struct session *s)
 {
 	if (s->is_over)
 		return;
+	state_begin_work(s->state);
 	if (drain_all(&s->drain, session_time(s)))
 		session_end(s);
 	else

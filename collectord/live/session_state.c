@@ -114,13 +114,13 @@ void session_commit(struct session *s)
 	if (!s->state)
 		return;
 	state_commit(s->state);
-	state_ok(s->state);
 	if (state_is_void(s->state))
 		r = -ENOSPC;
 	else if (state_wants_checkpoint(s->state))
 		r = session_checkpoint(s);
 	if (r)
 		give_up(s, r);
+	state_end_work(s->state);
 }
 
 /* --- reading a checkpoint ------------------------------------------------------------------------------------ */
@@ -324,4 +324,5 @@ void session_resume(struct session *s)
 	if (s->is_private || was_never_attached(s))
 		session_desert(s);
 	session_look_soon(s);
+	state_end_work(s->state);
 }

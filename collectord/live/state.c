@@ -32,8 +32,8 @@ struct area {
 struct state_header {
 	uint64_t magic;
 	uint32_t version, event_size;
-	_Atomic uint32_t attempts; /* at reading it back, since one succeeded */
-	uint32_t pad;
+	_Atomic uint32_t attempts;   /* that ended in the middle of this session's work, one after the other */
+	_Atomic uint32_t at_work;    /* in the middle of it */
 	_Atomic uint64_t generation; /* 0: there is no checkpoint yet */
 	_Atomic uint64_t committed;  /* generation << LENGTH_BITS | bytes of the log */
 	struct area areas[2];
@@ -150,9 +150,9 @@ static int check_header(struct state *st)
 		return -EPROTO;
 	if (!st->generation)
 		return -ENODATA;
-	if (add_relaxed(&st->head->attempts, 1) >= MAX_ATTEMPTS)
-		return -ELOOP;
-	return 0;
+	store_relaxed(&st->head->attempts, load_relaxed(&h->at_work) ? load_relaxed(&h->attempts) + 1 : 0);
+	state_begin_work(st);
+	return load_relaxed(&h->attempts) > MAX_ATTEMPTS ? -ELOOP : 0;
 }
 
 static void set_limit(struct state *st, uint64_t checkpoint)
@@ -208,10 +208,18 @@ int state_open(int fd, struct state **ret)
 	return 0;
 }
 
-void state_ok(struct state *st)
+void state_begin_work(struct state *st)
 {
-	if (st && load_relaxed(&st->head->attempts))
-		store_relaxed(&st->head->attempts, 0);
+	if (st)
+		store_relaxed(&st->head->at_work, 1);
+	fence_signal();
+}
+
+void state_end_work(struct state *st)
+{
+	fence_signal();
+	if (st)
+		store_relaxed(&st->head->at_work, 0);
 }
 
 int state_checkpoint(struct state *st, const void **ret, size_t *ret_size)

@@ -52,7 +52,11 @@ int state_new(struct state **ret);
 /* One that a predecessor left; takes `fd` over if it succeeds.  -EBADMSG: it is not one, or damaged; -EPROTO: of
  * another version; -ENODATA: there is no checkpoint in it; -ELOOP: who reads it gets killed, again and again. */
 int state_open(int fd, struct state **ret);
-void state_ok(struct state *st); /* what was read back did not kill us: forget that it was tried */
+
+/* Around all work for the session, reading back included: a session in the middle of whose work one collector after
+ * the other ends is given up.  Both take NULL. */
+void state_begin_work(struct state *st);
+void state_end_work(struct state *st);
 
 void state_free(struct state *st); /* takes NULL; closes the descriptor */
 int state_fd(const struct state *st);

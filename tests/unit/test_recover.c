@@ -1,0 +1,282 @@
+/* tests/unit/test_recover.c - what one collector leaves to the next, and what becomes of it when it is damaged.
+ *
+ * The keeper is an array here; a collector that is freed without a shutdown is as good as killed: nothing is
+ * written, nothing is said.  Damage is done to copies of a real state, with its sum made right again for half of
+ * them, so that it reaches what is behind the sum.  Under AddressSanitizer (SAN=address,undefined) every bound is
+ * watched. */
+#include "collectord/live/collector_impl.h"
+#include "collectord/live/pack.h"
+#include "collectord/live/state.h"
+#include "tests/unit/session_fixture.h"
+
+enum { MAX_KEPT = 8, DAMAGED = 600, PAGE = 4096 };
+
+static struct {
+	struct kept kept[MAX_KEPT];
+	size_t n;
+	unsigned forgotten;
+	char word[256];
+} shelf;
+
+static int store(void *arg, const char *name, const int *fds, unsigned n)
+{
+	(void)arg;
+	for (unsigned i = 0; i < n; i++) {
+		cr_assert_lt(shelf.n, MAX_KEPT);
+		shelf.kept[shelf.n++] = (struct kept){ strdup(name), dup(fds[i]) };
+	}
+	return 0;
+}
+
+static void forget(void *arg, const char *name)
+{
+	(void)arg;
+	(void)name;
+	shelf.forgotten++;
+}
+
+static int barrier(void *arg, int *ret_fd)
+{
+	int ends[2];
+
+	(void)arg;
+	cr_assert_eq(pipe2(ends, O_CLOEXEC), 0);
+	close(ends[1]);
+	*ret_fd = ends[0];
+	return 0;
+}
+
+static const struct keeper keeper = { store, forget, barrier, NULL };
+
+static void on_word(const char *text, void *arg)
+{
+	(void)arg;
+	snprintf(shelf.word, sizeof(shelf.word), "%s", text);
+}
+
+static const struct collector_config kept_config = { .rate = 1, .keeper = &keeper, .on_word = on_word };
+
+/* The bench's collector is gone at once, and here is the next one. */
+static void next_collector(struct bench *b)
+{
+	struct collector_config config = kept_config;
+	struct fault f;
+
+	collector_free(b->c);
+	config.socket_path = b->sock;
+	config.listen_fd = -1;
+	config.out_dir = b->dir;
+	config.on_change = bench_on_change;
+	config.arg = b;
+	config.kept = shelf.kept;
+	config.n_kept = shelf.n;
+	cr_assert_eq(collector_new(b->loop, &config, &b->c, &f), 0, "%s", f.text);
+}
+
+static void start(struct bench *b, struct fake *p)
+{
+	memset(&shelf, 0, sizeof(shelf));
+	bench_start(b, "epoll", kept_config);
+	*p = fake_start(b->sock, alloc_three_free_one);
+	TURN_UNTIL(b->loop, fake_ready(p));
+	cr_assert_eq(shelf.n, 2, "a region and a state");
+}
+
+static void end(struct bench *b, struct fake *p)
+{
+	struct snapshot *s;
+
+	fake_kill(p);
+	TURN_UNTIL(b->loop, b->ended == 1);
+	s = bench_snapshot(b, b->last);
+	assert_three_and_one(s);
+	cr_assert_eq(s->pid, p->pid);
+	snapshot_free(s);
+	cr_assert_eq(shelf.forgotten, 1);
+	bench_stop(b);
+}
+
+Test(recover, books_that_were_drained_before_the_kill, .timeout = 60)
+{
+	struct bench b;
+	struct fake p;
+
+	start(&b, &p);
+	collector_drain_all(b.c);
+	next_collector(&b);
+	cr_expect_str_eq(shelf.word, "went on with 1 session of the collector before");
+	end(&b, &p);
+}
+
+Test(recover, events_that_were_not_drained_before_the_kill, .timeout = 60)
+{
+	struct bench b;
+	struct fake p;
+
+	start(&b, &p);
+	next_collector(&b);
+	end(&b, &p);
+}
+
+Test(recover, a_program_that_ended_meanwhile, .timeout = 60)
+{
+	struct bench b;
+	struct fake p;
+
+	start(&b, &p);
+	collector_drain_all(b.c);
+	fake_kill(&p);
+	cr_assert_eq(waitpid(p.pid, NULL, 0), p.pid);
+	next_collector(&b);
+	end(&b, &p);
+}
+
+Test(recover, half_of_what_was_kept_is_refused_in_one_line, .timeout = 60)
+{
+	struct bench b;
+	struct fake p;
+
+	start(&b, &p);
+	close(shelf.kept[--shelf.n].fd);
+	next_collector(&b);
+	cr_expect(strstr(shelf.word, "not all of it was kept"), "%s", shelf.word);
+	cr_expect_eq(collector_pending(b.c), 0);
+	cr_expect_eq(shelf.forgotten, 1);
+	fake_kill(&p);
+	bench_stop(&b);
+}
+
+/* --- damage ------------------------------------------------------------------------------------------------ */
+
+/* As in state.c. */
+struct head {
+	uint64_t magic;
+	uint32_t version, event_size, attempts, at_work;
+	uint64_t generation, committed;
+	struct {
+		uint64_t size, sum;
+	} areas[2];
+};
+
+static uint64_t area_at(const struct head *h)
+{
+	return PAGE + STATE_LOG_SIZE + (h->generation & 1) * (16ull << 30);
+}
+
+static int copy_of(int fd, struct head *ret)
+{
+	int to = memfd_create("copy", MFD_CLOEXEC);
+	struct stat st;
+	char page[PAGE];
+	off_t hole;
+
+	cr_assert_eq(fstat(fd, &st) | ftruncate(to, st.st_size), 0);
+	for (off_t at = lseek(fd, 0, SEEK_DATA); at >= 0; at = lseek(fd, hole, SEEK_DATA)) {
+		hole = lseek(fd, at, SEEK_HOLE);
+		for (; at < hole; at += PAGE)
+			cr_assert_eq(pread(fd, page, PAGE, at) + pwrite(to, page, PAGE, at), 2 * PAGE);
+	}
+	cr_assert_eq(pread(to, ret, sizeof(*ret), 0), (ssize_t)sizeof(*ret));
+	return to;
+}
+
+static void change(int fd, uint64_t at, uint64_t size, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		off_t where = (off_t)(at + (uint64_t)rand() % size);
+		uint8_t byte = (uint8_t)(rand() % 4 ? rand() : rand() % 2 ? 0xff : 0);
+
+		cr_assert_eq(pwrite(fd, &byte, 1, where), 1);
+	}
+}
+
+static void make_sum_right(int fd, struct head *h)
+{
+	uint64_t size = h->areas[h->generation & 1].size;
+	void *bytes = malloc(size);
+
+	cr_assert_eq(pread(fd, bytes, size, (off_t)area_at(h)), (ssize_t)size);
+	h->areas[h->generation & 1].sum = pack_sum(0, bytes, size);
+	cr_assert_eq(pwrite(fd, h, sizeof(*h), 0), (ssize_t)sizeof(*h));
+	free(bytes);
+}
+
+/* 0: read back all the same: what was changed is only a number. */
+static int recover_damaged(struct bench *b, int region, int state, struct fault *f)
+{
+	struct session *s;
+	int r = session_recover(&b->c->env, dup(region), state, &s, f);
+
+	if (!r)
+		session_free(s);
+	return r;
+}
+
+Test(recover, damaged_states_are_refused_and_harm_nobody, .timeout = 170)
+{
+	unsigned refused = 0, read_back = 0;
+	struct fault f = { "" };
+	struct bench b;
+	struct fake p;
+
+	srand(7);
+	start(&b, &p);
+	collector_drain_all(b.c);
+	for (int i = 0; i < DAMAGED; i++) {
+		int state = shelf.kept[1].fd, copy;
+		struct head h;
+
+		copy = copy_of(state, &h);
+		if (i % 3 == 0)
+			change(copy, 0, sizeof(h), 1 + (unsigned)rand() % 3);
+		else if (i % 3 == 1)
+			change(copy, PAGE, h.committed & 0xffffffff, 1 + (unsigned)rand() % 4);
+		else
+			change(copy, area_at(&h), h.areas[h.generation & 1].size, 1 + (unsigned)rand() % 8);
+		if (i % 6 == 2)
+			make_sum_right(copy, &h);
+		if (recover_damaged(&b, shelf.kept[0].fd, copy, &f))
+			refused++;
+		else
+			read_back++;
+	}
+	cr_expect_gt(refused, DAMAGED / 4, "%u refused, %u read back", refused, read_back);
+	fake_kill(&p);
+	bench_stop(&b);
+}
+
+Test(recover, another_version_is_refused_in_words, .timeout = 60)
+{
+	struct fault f = { "" };
+	struct head h;
+	struct bench b;
+	struct fake p;
+	int copy;
+
+	start(&b, &p);
+	copy = copy_of(shelf.kept[1].fd, &h);
+	h.version++;
+	cr_assert_eq(pwrite(copy, &h, sizeof(h), 0), (ssize_t)sizeof(h));
+	cr_expect_eq(recover_damaged(&b, shelf.kept[0].fd, copy, &f), -EPROTO);
+	cr_expect(strstr(f.text, "another version"), "%s", f.text);
+	fake_kill(&p);
+	bench_stop(&b);
+}
+
+Test(recover, a_state_whose_readers_die_is_given_up, .timeout = 60)
+{
+	struct fault f = { "" };
+	struct head h;
+	struct bench b;
+	struct fake p;
+	int r = 0;
+
+	start(&b, &p);
+	for (int i = 0; i < 20 && !r; i++)
+		r = recover_damaged(&b, shelf.kept[0].fd, dup(shelf.kept[1].fd), &f);
+	cr_expect_eq(r, -ELOOP, "%d", r);
+	cr_assert_eq(pread(shelf.kept[1].fd, &h, sizeof(h), 0), (ssize_t)sizeof(h));
+	cr_expect_geq(h.attempts, 16);
+	fake_kill(&p);
+	bench_stop(&b);
+}
