@@ -11,6 +11,8 @@
 #include <sys/pidfd.h>
 #include <unistd.h>
 
+#define MAX_LOOKS 4096u /* at processes or threads in one search: some 60 ms */
+
 struct status {
 	uint32_t ppid, ns_pid; /* ns_pid: in its innermost namespace */
 	unsigned depth;        /* namespaces from ours to its own, ours included */
@@ -129,7 +131,7 @@ static int try_nested(const struct kin *k, uint32_t pid, uint32_t *ret_pid, int 
 }
 
 /* Among the children that one of its parent's threads has. */
-static int try_children(const struct kin *k, const char *thread, uint32_t *ret_pid, int *ret_pidfd)
+static int try_children(const struct kin *k, const char *thread, uint32_t *left, uint32_t *ret_pid, int *ret_pidfd)
 {
 	char file[64];
 	unsigned pid;
@@ -138,16 +140,17 @@ static int try_children(const struct kin *k, const char *thread, uint32_t *ret_p
 
 	snprintf(file, sizeof(file), "task/%.20s/children", thread);
 	f = open_proc(k->parent, file);
-	while (f && r && fscanf(f, "%u", &pid) == 1)
+	for (; f && r && fscanf(f, "%u", &pid) == 1 && *left; --*left)
 		r = try_nested(k, pid, ret_pid, ret_pidfd);
 	if (f)
 		fclose(f);
 	return r;
 }
 
-/* Each number in a directory of /proc. */
+/* Each number in a directory of /proc, but not so many that others wait: then -EAGAIN. */
 static int search(const struct kin *k, const char *dir, uint32_t *ret_pid, int *ret_pidfd)
 {
+	uint32_t left = k->max_looks ? k->max_looks : MAX_LOOKS;
 	DIR *d = opendir(dir);
 	bool is_below = strcmp(dir, "/proc") != 0;
 	struct dirent *e;
@@ -156,7 +159,12 @@ static int search(const struct kin *k, const char *dir, uint32_t *ret_pid, int *
 	while (d && r && (e = readdir(d))) {
 		if (!isdigit((unsigned char)*e->d_name))
 			continue;
-		r = is_below ? try_children(k, e->d_name, ret_pid, ret_pidfd)
+		if (left == 0) {
+			r = -EAGAIN;
+			break;
+		}
+		left--;
+		r = is_below ? try_children(k, e->d_name, &left, ret_pid, ret_pidfd)
 			     : try_nested(k, (uint32_t)strtoul(e->d_name, NULL, 10), ret_pid, ret_pidfd);
 	}
 	if (d)

@@ -14,6 +14,7 @@ struct kin {
 	uint32_t parent;     /* its parent as we see it, or 0 */
 	uint64_t region_ino; /* inode of the region's memfd */
 	bool is_nested;      /* look into other pid namespaces everywhere, not only below `parent` */
+	uint32_t max_looks;  /* of one search; 0 = the usual number */
 	bool no_search;      /* but look at `pid` only: searches have taken too long already */
 };
 

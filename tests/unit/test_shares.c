@@ -90,6 +90,16 @@ Test(shares, who_may_not_search_does_not)
 	cr_assert_eq(kin_find(&k, &pid, &fd), -ESRCH);
 }
 
+/* A machine may have any number of processes: one search ends after so many. */
+Test(shares, a_search_has_an_end)
+{
+	struct kin k = { .pid = NOBODY, .is_nested = true, .max_looks = 1 };
+	uint32_t pid = 0;
+	int fd = -1;
+
+	cr_assert_eq(kin_find(&k, &pid, &fd), -EAGAIN);
+}
+
 /* Whoever it names would be looked for among all processes of the machine: that has to be paid off by waiting. */
 BACKENDS(shares, searches_for_what_a_region_names_are_paid_for)
 {
