@@ -101,7 +101,10 @@ void log_change(enum session_change what, const struct session_view *v, const ch
 		break;
 	case SESSION_ENDED:
 		say_limited(what, "session %llu: ended%s, %llu samples, %llu lost, %llu refused", id,
-			    v->is_damaged ? " because it damaged its shared memory" : "",
+			    v->is_damaged ? " because it damaged its shared memory"
+			    : v->is_over_limit
+				    ? " because the programs of its user take too much (see --max-memory-per-user)"
+				    : "",
 			    (unsigned long long)v->audit.samples, (unsigned long long)v->audit.untracked,
 			    (unsigned long long)v->audit.corrupt);
 		break;

@@ -29,6 +29,8 @@ static const struct daemon_settings defaults = {
 	.keep = 10,
 	.max_sessions = COLLECTOR_MAX_SESSIONS,
 	.max_sessions_per_user = COLLECTOR_MAX_SESSIONS_PER_USER,
+	.max_processes_per_user = 8192,
+	.max_memory_per_user = 1ull << 30,
 	.max_files = 100000,
 	.max_files_per_user = 20000,
 	.max_size = 4ull << 30,
@@ -132,6 +134,10 @@ static const struct setting settings[] = {
 	  "a number from 1 to 100000" },
 	{ "max-sessions-per-user", "N", "of one user (512)", parse_sessions, AT(max_sessions_per_user),
 	  "a number from 1 to 100000" },
+	{ "max-processes-per-user", "N", "processes of one user in all programs, 0 = any number (8192)",
+	  parse_count, AT(max_processes_per_user), "a number" },
+	{ "max-memory-per-user", "SIZE", "of the collector for one user's programs, 0 = any (1G)", parse_size,
+	  AT(max_memory_per_user), "a size like 1G" },
 	{ "max-files", "N", "snapshots kept in all, 0 = any number (100000)", parse_count, AT(max_files),
 	  "a number" },
 	{ "max-files-per-user", "N", "of one user's programs (20000)", parse_count, AT(max_files_per_user),
@@ -341,6 +347,8 @@ void daemon_settings_apply(const struct daemon_settings *s, struct collector_con
 	c->max_sessions = s->max_sessions;
 	c->max_sessions_per_user = s->max_sessions_per_user;
 	c->admin_gid = s->admin_gid;
+	c->max_memory_per_user = s->max_memory_per_user;
+	c->max_processes_per_user = s->max_processes_per_user;
 	c->retain = (struct retain_limits){
 		.keep = s->keep,
 		.files = s->max_files,

@@ -19,6 +19,8 @@ struct daemon_settings {
 	uint32_t max_sessions, max_sessions_per_user;
 	uint32_t max_files, max_files_per_user;
 	uint64_t max_size, max_size_per_user;
+	uint64_t max_memory_per_user;
+	uint32_t max_processes_per_user;
 	uint32_t admin_gid;
 	char http_socket[PATH_MAX];           /* "" = beside the collector's; "none" */
 	char http[256], http_token[PATH_MAX]; /* "" = not on TCP; in the state directory */

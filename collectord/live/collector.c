@@ -183,6 +183,8 @@ static void take_limits(struct collector *c, const struct collector_config *conf
 	c->config.rate = config->rate;
 	c->config.interval_s = config->interval_s;
 	c->config.admin_gid = config->admin_gid;
+	c->config.max_memory_per_user = config->max_memory_per_user;
+	c->config.max_processes_per_user = config->max_processes_per_user;
 	c->config.retain = config->retain;
 	c->config.max_sessions = config->max_sessions ? config->max_sessions : COLLECTOR_MAX_SESSIONS;
 	c->config.max_sessions_per_user =
@@ -239,7 +241,8 @@ int collector_new(struct loop *loop, const struct collector_config *config, stru
 		r = listen_at(c, f);
 	if (!r)
 		r = open_out_dir(c, f);
-	if (!r && retain_new(loop, c->env.save.out_fd, &config->retain, &c->env.save.retain))
+	if (!r &&
+	    (retain_new(loop, c->env.save.out_fd, &config->retain, &c->env.save.retain) || collector_bound(c)))
 		r = fault_set(f, -ENOMEM, "out of memory");
 	if (r) {
 		collector_free(c);
@@ -377,6 +380,7 @@ void collector_free(struct collector *c)
 		LIST_REMOVE(s, link);
 		session_free(s);
 	}
+	loop_timer_free(c->bounds);
 	retain_free(c->env.save.retain);
 	if (c->env.save.out_fd >= 0)
 		close(c->env.save.out_fd);

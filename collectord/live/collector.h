@@ -30,6 +30,7 @@ struct session_view {
 	uint32_t status;                       /* enum hello_status; not HELLO_ACTIVE: nothing is recorded */
 	bool ended;
 	bool is_damaged;    /* ended because its shared memory was impossible */
+	bool is_over_limit; /* ended because its user's programs took too much */
 	uint32_t rate;      /* T now; 0 = dormant */
 	bool rate_changed;  /* it was another one before */
 	uint32_t max_depth; /* now, like the next */
@@ -67,6 +68,8 @@ struct collector_config {
 	uint32_t on_full;        /* enum abi_on_full */
 	uint32_t only_pid;       /* record this process, whatever it executes, and no other; 0 = all */
 	uint32_t max_sessions, max_sessions_per_user; /* at a time; 0 = the defaults below */
+	uint64_t max_memory_per_user;                 /* bytes of all books of a user's programs; 0 = no limit */
+	uint32_t max_processes_per_user;              /* recorded at a time; 0 = no limit */
 	uint32_t admin_gid;          /* members see and change everybody's processes, as root does; 0 = none */
 	bool skip_empty;             /* a program that ended without a sample leaves no snapshot */
 	bool makes_dir;              /* out_dir is made if need be, and no other collector may use it */

@@ -15,13 +15,17 @@ struct collector {
 	struct session_env env;         /* its scratch is ours */
 	struct listener *listener;
 	struct control *control;
-	struct keep *keep; /* NULL: no keeper */
-	bool is_leaving;   /* a successor will have the sessions */
+	struct loop_timer *bounds; /* collector_bounds.c */
+	struct keep *keep;         /* NULL: no keeper */
+	bool is_leaving;           /* a successor will have the sessions */
 	uint64_t refused;
 	struct totals_past past;
 	uint64_t last_id;
 	LIST_HEAD(, session) sessions;
 };
+
+/* Begin to hold users to their limits.  0 or -ENOMEM. */
+int collector_bound(struct collector *c);
 
 /* The session's program may know: send it the region. */
 void collector_welcome(struct collector *c, struct session *s, struct peer *peer);

@@ -46,6 +46,7 @@ void process_view(const struct process *p, struct session_view *ret)
 		.allocator = s->allocator,
 		.ended = p->state != PROCESS_LIVE,
 		.is_damaged = s->drain.is_broken,
+		.is_over_limit = s->is_over_limit,
 		.rate = s->rate,
 		.rate_changed = s->rate_changed,
 		.max_depth = s->max_depth,

@@ -55,10 +55,11 @@ struct session {
 	bool is_nested;              /* some process has another pid than it knows of */
 	uint64_t search_debt_ns;     /* for processor time taken by searches for processes, at search_at_ns */
 	uint64_t search_at_ns;
-	bool is_over;    /* no more events, no more processes */
-	bool is_private; /* no program can write into the region any more, ours is a copy */
-	bool is_lost;    /* our mapping of the region is: nothing can be saved any more */
-	bool is_busy;    /* in its drain callback: not to be freed */
+	bool is_over_limit; /* its user's programs took too much: it was chosen to end */
+	bool is_over;       /* no more events, no more processes */
+	bool is_private;    /* no program can write into the region any more, ours is a copy */
+	bool is_lost;       /* our mapping of the region is: nothing can be saved any more */
+	bool is_busy;       /* in its drain callback: not to be freed */
 };
 
 /* Make a session for a peer whose hello was accepted and start its timers; takes peer->pidfd over.  0 or -errno. */
