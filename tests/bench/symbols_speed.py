@@ -42,7 +42,7 @@ def bench(heaptap, path):
     path = os.path.realpath(path)
     found = symbols_snapshot.addresses(path, ADDRESSES)
     symbols_snapshot.write(snapshot, path, found)
-    what = "%s, %d of %d MiB" % (os.path.basename(path)[:16], len(found), os.path.getsize(path) >> 20)
+    what = "%s (%d MiB)" % (os.path.basename(path)[:18], os.path.getsize(path) >> 20)
     cold, cost = measure([heaptap, "top", "--no-cache", snapshot], RUNS)
     print_row("cold: " + what, cost)
     measure([heaptap, "top", snapshot], 1)

@@ -19,7 +19,7 @@ DEPTH = 40
 def section(path, name):
     """(address, bytes) of a section."""
     out = subprocess.run(["readelf", "-SW", path], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
-    address, offset, size = (int(x, 16) for x in re.search(r" %s +PROGBITS +([0-9a-f]+) ([0-9a-f]+) ([0-9a-f]+) " % re.escape(name), out).groups())
+    address, offset, size = (int(x, 16) for x in re.search(r" %s +[A-Z0-9_]+ +([0-9a-f]+) ([0-9a-f]+) ([0-9a-f]+) " % re.escape(name), out).groups())
     with open(path, "rb") as f:
         f.seek(offset)
         return address, f.read(size)
