@@ -35,6 +35,17 @@ test_version_and_dependencies() {
 	is "$(cd "$top/root" && dpkg-deb --ctrl-tarfile "$(deb)" | tar -xO ./md5sums | md5sum -c --quiet 2>&1)" ''
 }
 
+# What is compiled by hand and by Debian's tools is compiled with the same libraries.
+test_build_dependencies_are_those_of_install_deps() {
+	local package
+	sed -n '/^Build-Depends:/,/^[A-Z]/p' "$HEAPTAP_SOURCE/scripts/deb/control" | tr ', ' '\n' >known
+	awk '$2 == "build" { print $1 }' "$HEAPTAP_SOURCE/scripts/install-deps" | grep -vxE 'gcc|make|libc6-dev|python3' >wanted
+	[ "$(lines wanted)" -gt 10 ]
+	while read -r package; do
+		grep -qxF "$package" known || fail "$package is not in Build-Depends of scripts/deb/control"
+	done <wanted
+}
+
 test_installed_command_finds_its_library() {
 	need python3
 	"$top/root/usr/bin/heaptap" run -q -r 1 -- python3 -c 'print("packaged")' >out

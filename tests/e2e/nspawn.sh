@@ -34,10 +34,10 @@ make_tree() { # DEB
 	local packages new
 	packages=$extra,$(depends "$1")
 	tree=$cache/$suite-$(md5sum <<<"$packages $(dpkg --print-architecture)" | cut -c1-12)
-	[ ! -d "$tree" ] || return 0
-	mirror_and_proxy
 	mkdir -p "$cache"
-	find "$cache" -maxdepth 1 -name "*.making" -mmin +60 -exec rm -rf --one-file-system {} +
+	find "$cache" -maxdepth 1 \( -name "*.making" -mmin +60 -o -name "$suite-*" -mtime +14 \) -exec rm -rf --one-file-system {} +
+	! touch -c "$tree" || [ ! -d "$tree" ] || return 0
+	mirror_and_proxy
 	new=$(mktemp -d "$cache/XXXXXX.making")
 	# Mounts of debootstrap's go away with this namespace, however it ends.
 	if ! unshare -m timeout -s KILL 240 debootstrap --variant=minbase --include="$packages" $suite "$new/tree" "$mirror" >debootstrap.log 2>&1; then
@@ -116,7 +116,7 @@ setup() {
 	chmod 755 "$top"
 	"$HEAPTAP_SOURCE/scripts/deb/make" "$top/deb" "$HEAPTAP_BUILD" >make.log
 	make_tree "$top"/deb/heaptap_*.deb
-	boot "${HEAPTAP_NSPAWN_SECONDS:-180}"
+	boot "${HEAPTAP_NSPAWN_SECONDS:-300}"
 	[ -e results/started ] || skip "systemd-nspawn cannot boot here (exit status $rc): $(tail -n 1 console)"
 	[ ! -e results/tests ] || cat results/tests >&8
 }

@@ -146,10 +146,11 @@ test_exposure_is_at_most_1_5() {
 test_other_services_are_recorded() {
 	local name
 	mkfifo -m 666 "$top/service.in"
-	printf '[Service]\nUser=bob\nExecStart=/bin/sh -c "exec %s/steady 5 <>%s/service.in"\n' "$victims" "$top" >/run/systemd/system/plain.service
+	printf '[Service]\nUser=bob\nEnvironment=HEAPTAP_WAIT_MS=10000\nExecStart=/bin/sh -c "exec %s/steady 5 <>%s/service.in"\n' "$victims" "$top" >/run/systemd/system/plain.service
 	cat >/run/systemd/system/strict.service <<-UNIT
 		[Service]
 		DynamicUser=yes
+		Environment=HEAPTAP_WAIT_MS=10000
 		ExecStart=/bin/sh -c 'sleep infinity | $victims/steady 7'
 		PrivateUsers=yes
 		PrivateNetwork=yes
