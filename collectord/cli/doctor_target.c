@@ -32,7 +32,8 @@ static void suits(struct doctor *d, const struct target *t)
 
 struct names {
 	unsigned with_lines, with_names, exported_only;
-	char example[256]; /* one of the last */
+	char example[256];        /* one of the last */
+	struct debug_files files; /* of the module that is looked at */
 };
 
 static bool has_symtab(Dwfl_Module *m)
@@ -52,8 +53,8 @@ static int judge_module(Dwfl_Module *m, void **user, const char *name, Dwarf_Add
 	struct names *n = arg;
 	Dwarf_Addr bias;
 
-	(void)user;
 	(void)start;
+	*user = &n->files;
 	if (*name == '[' || !dwfl_module_getelf(m, &bias)) /* vdso; data that is mapped */
 		return DWARF_CB_OK;
 	if (dwfl_module_getdwarf(m, &bias)) {
@@ -69,8 +70,8 @@ static int judge_module(Dwfl_Module *m, void **user, const char *name, Dwarf_Add
 
 static void tell_names(struct doctor *d, const struct names *n)
 {
-	const char *advice = "install the debug symbols of its packages (NAME-dbgsym), build with -g, or set "
-			     "DEBUGINFOD_URLS";
+	const char *advice = "install the debug symbols of its packages (NAME-dbgsym), build with -g, or give "
+			     "reports --debuginfod";
 
 	if (n->exported_only)
 		doctor_find(d, DOCTOR_WARN, "symbols", advice,

@@ -8,7 +8,7 @@ test_installed_command_finds_its_library() {
 		install DESTDIR="$PWD/root" PREFIX=/opt/heaptap >make.log
 	is "$(cd root && find . ! -type d | sort | tr '\n' ' ')" \
 		"$(printf './opt/heaptap/%s ' bin/heaptap bin/heaptap-collectord lib/heaptap/libheaptap.so \
-			lib/libheaptap.so lib/systemd/system/heaptap-collectord.{service,socket} lib/sysusers.d/heaptap.conf \
+			lib/libheaptap.so lib/systemd/system/heaptap-{collectord.service,collectord.socket,http.socket} lib/sysusers.d/heaptap.conf \
 			share/bash-completion/completions/heaptap share/doc/heaptap/examples/trace.conf share/man/man1/heaptap-run.1 share/man/man1/heaptap.1 \
 			share/man/man5/heaptap-formats.5 share/man/man8/heaptap-collectord.8 share/zsh/site-functions/_heaptap)"
 	same_files root/opt/heaptap/lib/libheaptap.so "$shim"
