@@ -56,10 +56,16 @@ def profile(path):
     return frozenset((k, v & snapshot.MASK) for k, v in stacks.items() if v & snapshot.MASK)
 
 
-def sessions(state, names):
-    """Of each session the newest snapshot of each of its processes, out of the directories of these names."""
+def files_below(state):
+    return {f"{d}/{f}" for d in os.listdir(state) for f in os.listdir(f"{state}/{d}")}
+
+
+def sessions(state, before):
+    """Of each session the newest snapshot of each of its processes, if it was not there `before`.
+
+    Not by directory: session numbers begin again when there is no session left, and pids come again."""
     out = collections.defaultdict(list)
-    for name in names:
+    for name in {f.split("/")[0] for f in files_below(state) - before}:
         files = sorted(f for f in os.listdir(f"{state}/{name}") if f.endswith(".heaptap"))
         out[name.split(".")[0]].append(profile(f"{state}/{name}/{files[-1]}"))
     return [sorted(p, key=lambda p: (len(p), sorted(p))) for p in out.values()]
@@ -124,7 +130,7 @@ class Load:
 
     def wave(self, programs, faults, meanwhile=False):
         """`meanwhile`: faults from the first moment on, so that some may not come to attach at all."""
-        before = set(os.listdir("state"))
+        before = files_below("state")
         self.launch(programs)
         while not meanwhile and not self.attached() and any(p.poll() is None for p in self.running):
             self.manager.hear(0.01)
@@ -135,7 +141,7 @@ class Load:
                 self.manager.hear(0.05)
         assert all(p.returncode == 0 for p in self.running), "a program failed"
         self.settle()
-        return sessions("state", set(os.listdir("state")) - before)
+        return sessions("state", before)
 
 
     def right(self):
@@ -152,7 +158,7 @@ class Load:
         self.manager.env = {"HEAPTAP_KILL_AT": f"{point}:{passage}"}
         self.manager.start()
         self.manager.env = {}
-        before, self.killed = set(os.listdir("state")), 0
+        before, self.killed = files_below("state"), 0
         self.launch(programs)
         end = time.monotonic() + LIMIT
         busy = True
@@ -164,7 +170,7 @@ class Load:
                 self.killed += 1
                 self.manager.start()
             assert time.monotonic() < end, f"{point}: sessions without an end"
-        return sessions("state", set(os.listdir("state")) - before)
+        return sessions("state", before)
 
 
 def test_points():
