@@ -66,4 +66,38 @@ test_socket_of_another_type_is_refused_in_one_line() {
 	has_not notes READY
 }
 
+test_second_one_by_hand_is_refused() {
+	start_service
+	wait_for 60 grep -qx READY=1 notes
+	status_of out err timeout -s KILL 60 "$daemon" --socket "$top/sock" --state "$PWD/elsewhere"
+	is "$status" 1
+	has err 'another collector is running'
+	status_of out err timeout -s KILL 60 "$daemon" --socket "$top/another" --state "$PWD/state"
+	is "$status" 1
+	has err 'another collector writes into'
+	stop_service
+	is "$status" 0
+}
+
+test_killed_service_keeps_its_program() {
+	start_service --restarts 1
+	wait_for 60 grep -qx READY=1 notes
+	HEAPTAP_WAIT_MS=10000 HEAPTAP_SOCKET=$top/sock LD_PRELOAD=$shim python3 -c '
+import os, time
+x = [bytes(5000) for _ in range(100)]
+open("up", "w").close()
+while not os.path.exists("go"): time.sleep(0.02)
+x += [bytes(5000) for _ in range(100)]' &
+	local program=$!
+	wait_for 60 [ -e up ]
+	kill -KILL "$(pgrep -P "$pid" -f heaptap-collectord)"
+	wait_for 60 grep -q 'went on with 1 session' log
+	touch go
+	wait "$program"
+	wait_for 60 grep -q 'session 1: ended' log
+	stop_service
+	is "$status" 0
+	[ "$(sum_of "$(find state -name '*-exit.heaptap')" alloc_bytes)" -gt 1000000 ]
+}
+
 run_tests
