@@ -74,8 +74,10 @@ static void look(struct collector *c)
 	{
 		struct share users;
 
+		if (s->is_over)
+			continue;
 		most = NULL;
-		users = s->is_over ? (struct share){ 0 } : add_up(c, &s->uid, &most);
+		users = add_up(c, &s->uid, &most);
 		if (!is_above(c, &users) || !most)
 			continue;
 		most->is_over_limit = true;
