@@ -116,7 +116,8 @@ int daemon_http_start(const struct daemon_settings *o, const struct systemd_sock
 	}
 	if (!r)
 		r = take_passed(passed, *ret);
-	if (!r && (!passed->n_http || *o->http_socket))
+	/* A service manager that passes the other socket but none for HTTP was told that there is to be none. */
+	if (!r && ((!passed->n_http && passed->programs < 0) || *o->http_socket))
 		r = listen_path(o, *ret);
 	if (!r && *o->http)
 		r = listen_tcp(o, *ret);

@@ -20,6 +20,7 @@ test_says_when_it_is_ready_and_when_it_stops() {
 	start_service
 	wait_for 60 grep -qx READY=1 notes
 	has_not notes STOPPING
+	has_not log HTTP "no socket for it was passed"
 	stop_service
 	is "$status" 0
 	is "$(grep -xc STOPPING=1 notes)" 1
