@@ -59,7 +59,7 @@ struct session {
 	bool is_over;       /* no more events, no more processes */
 	bool is_private;    /* no program can write into the region any more, ours is a copy */
 	bool is_lost;       /* our mapping of the region is: nothing can be saved any more */
-	bool is_busy;       /* in its drain callback: not to be freed */
+	bool is_busy;       /* in its drain callback, or resuming: not to be freed */
 };
 
 /* Make a session for a peer whose hello was accepted and start its timers; takes peer->pidfd over.  0 or -errno. */

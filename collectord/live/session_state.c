@@ -317,10 +317,12 @@ void session_resume(struct session *s)
 
 	drain_resume(&s->drain);
 	restore_control(s);
+	s->is_busy = true; /* the last of its processes may be forgotten here */
 	for (p = LIST_FIRST(&s->processes); p; p = next) {
 		next = LIST_NEXT(p, link);
 		process_resume(p);
 	}
+	s->is_busy = false;
 	if (s->is_private || was_never_attached(s))
 		session_desert(s);
 	session_look_soon(s);

@@ -3,13 +3,15 @@
 
 usage: restarts.py BUILD KILLS [SEED]        exit 1 and lines that say what is wrong
        restarts.py BUILD points
+       restarts.py BUILD empty
 
 Programs that do the same in every run (tests/victims/bursts) are recorded at -r 1 by a collector under a service manager
 (tests/tools/manager.py) that keeps its descriptors and starts it again.  One of them without a fault says what is right;
 then eight at a time, while the collector is ended at random moments: killed, by a crash's signals, by SIGTERM.  Each
 process of each program must have the same totals, stack by stack.
 
-With `points` it is a daemon that kills itself at each test point (common/testpoint.h), at some of its passages.
+With `points` it is a daemon that kills itself at each test point (common/testpoint.h), at some of its passages.  With
+`empty` it does so while it buries a program that has no sample, of which nothing is left: its successor must live.
 """
 import collections
 import os
@@ -30,6 +32,7 @@ rng = random.Random(seed)
 VALUES = ("allocs", "frees", "alloc_count", "alloc_bytes", "free_count", "free_bytes")
 SIGNALS = [signal.SIGKILL] * 16 + [signal.SIGSEGV, signal.SIGABRT, signal.SIGTERM, signal.SIGTERM]
 AT_ONCE, LIMIT = 8, 120
+BURSTS = [build + "/tests/victims/bursts"]
 POINTS = ("keep_before", "keep_stored", "state_logged", "state_committed", "lane_given_back", "state_checkpoint_written",
           "state_flipped", "burial_logged", "spill_given_back", "entry_given_back", "save_logged", "process_gone",
           "keep_forgotten")
@@ -83,10 +86,10 @@ def difference(got, right):
 
 
 class Load:
-    def __init__(self, daemon, program):
+    def __init__(self, daemon, program, rate=1):
         os.makedirs("state", exist_ok=True)
-        self.program = [build + "/tests/victims/bursts"] + program
-        self.manager = Manager("sock", [build + daemon, "--state", os.getcwd() + "/state", "--rate", "1",
+        self.program = program
+        self.manager = Manager("sock", [build + daemon, "--state", os.getcwd() + "/state", "--rate", str(rate),
                                         "--interval", "0"], log="collector.log")
         self.manager.start()
         self.manager.await_note("READY")
@@ -174,7 +177,7 @@ class Load:
 
 
 def test_points():
-    load = Load("/tests/tools/collectord_points", ["4", "5"])
+    load = Load("/tests/tools/collectord_points", BURSTS + ["4", "5"])
     problems, deaths = [], collections.Counter()
     try:
         right = load.right()
@@ -189,6 +192,22 @@ def test_points():
         load.end()
     problems += [f"{point} is never passed" for point in POINTS if not deaths[point]]
     print(f"{sum(deaths.values())} collectors killed themselves: {dict(deaths)}")
+    return problems
+
+
+def test_empty():
+    load = Load("/tests/tools/collectord_points", ["/bin/true"], 1 << 30)
+    problems = []
+    try:
+        load.manager.await_note("READY", LIMIT)
+        for point in ("burial_logged", "entry_given_back", "process_gone"):
+            left = load.suicide(1, point, 1)
+            load.manager.signal(signal.SIGTERM)
+            status = load.manager.wait(LIMIT)
+            if left or load.killed != 1 or status:
+                problems.append(f"{point}: {load.killed} killed, {len(left)} programs left snapshots, then status {status}")
+    finally:
+        load.end()
     return problems
 
 
@@ -213,7 +232,7 @@ def test(load, kills):
 
 def test_random():
     print(f"seed {seed}", flush=True)
-    load = Load("/heaptap-collectord", ["40", "20"])
+    load = Load("/heaptap-collectord", BURSTS + ["40", "20"])
     try:
         return test(load, int(what))
     finally:
@@ -221,7 +240,7 @@ def test_random():
 
 
 def main():
-    problems = test_points() if what == "points" else test_random()
+    problems = {"points": test_points, "empty": test_empty}.get(what, test_random)()
     print("\n".join(problems), end="\n" if problems else "")
     sys.exit(bool(problems))
 

@@ -13,4 +13,8 @@ test_kills_at_points_lose_nothing() {
 	"$HEAPTAP_SOURCE/tests/hazards/restarts.py" "$HEAPTAP_BUILD" points
 }
 
+test_a_kill_while_a_program_without_samples_is_buried() {
+	"$HEAPTAP_SOURCE/tests/hazards/restarts.py" "$HEAPTAP_BUILD" empty
+}
+
 run_tests
