@@ -12,7 +12,7 @@
 #include "collectord/live/state.h"
 
 /* Who changes one of them changes what a state memfd says: another STATE_VERSION. */
-static_assert(STATE_VERSION == 1 && sizeof(struct bucket) == 336 && sizeof(struct snapshot_point) == 64 &&
+static_assert(STATE_VERSION == 2 && sizeof(struct bucket) == 336 && sizeof(struct snapshot_point) == 64 &&
 		      sizeof(struct histogram) == 16,
 	      "books as they are packed changed");
 

@@ -93,6 +93,7 @@ struct record_spill {
 };
 #define SPILL_REFUSED 1u /* seen, not entered */
 #define SPILL_OVER 2u    /* the slot is given back */
+#define SPILL_FIRST 4u   /* nothing was seen of the slot before, or since it was given back */
 int drain_replay_spill(struct drain *d, struct ledger *g, const struct record_spill *r);
 
 struct record_tails {

@@ -20,3 +20,8 @@ static inline void drain_spill_mark(struct drain *d, uint32_t slot)
 {
 	d->spill_used[slot / 64] |= 1ull << slot % 64;
 }
+
+static inline bool drain_spill_is_used(const struct drain *d, uint32_t slot)
+{
+	return d->spill_used[slot / 64] >> slot % 64 & 1;
+}

@@ -80,8 +80,15 @@ static void note_over(struct drain *d, uint32_t slot)
 	d->spill_over[d->n_spill_over++] = slot;
 }
 
+/* Nothing was seen of what comes into it next. */
+static void forget_seen(struct drain *d, uint32_t slot)
+{
+	d->spill_seen[slot] = (struct spill_sums){ 0 };
+	d->spill_used[slot / 64] &= ~(1ull << slot % 64);
+}
+
 /* A slot may be there twice: it is emptied as long as it is a dead process's, and that one's ordinal is not yet
- * another's. */
+ * another's.  If it is not, it was emptied before, by us or by who was killed. */
 void drain_spill_release(struct drain *d)
 {
 	struct spill_sums sums;
@@ -93,14 +100,24 @@ void drain_spill_release(struct drain *d)
 
 		if (spill_read(d->region, slot, &proc, &stack, &sums) && proc < d->region->geo.procs)
 			g = d->ledger_of(d->arg, proc, NULL);
-		if (g && g->is_closing) {
+		if (g && g->is_closing)
 			spill_release(d->region, slot);
-			d->spill_seen[slot] = (struct spill_sums){ 0 };
-			d->spill_used[slot / 64] &= ~(1ull << slot % 64);
-		}
+		forget_seen(d, slot);
 		TEST_POINT(spill_given_back);
 	}
 	d->n_spill_over = 0;
+}
+
+/* The log says that somebody claimed the slot anew: it had been given back. */
+static void replay_release(struct drain *d, uint32_t slot)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < d->n_spill_over; i++)
+		if (d->spill_over[i] != slot)
+			d->spill_over[kept++] = d->spill_over[i];
+	d->n_spill_over = kept;
+	forget_seen(d, slot);
 }
 
 static void log_spill(struct drain *d, const struct record_spill *r)
@@ -133,7 +150,6 @@ static void enter_spill(struct drain *d, uint32_t slot, uint64_t now_ns)
 	if (!spill_read(d->region, slot, &r.proc, &r.stack, &now))
 		return;
 	moved = gain_of(&now, &d->spill_seen[slot], &r.gain);
-	drain_spill_mark(d, slot);
 	if (r.proc < d->region->geo.procs && r.stack < d->region->geo.stack_slots)
 		g = d->ledger_of(d->arg, r.proc, moved ? &begun : NULL);
 	if (moved && enter_gain(d, g, &r)) {
@@ -144,8 +160,12 @@ static void enter_spill(struct drain *d, uint32_t slot, uint64_t now_ns)
 		r.flags |= SPILL_OVER;
 		note_over(d, slot);
 	}
-	if (moved || r.flags)
-		log_spill(d, &r);
+	if (!moved && !r.flags)
+		return;
+	if (!drain_spill_is_used(d, slot))
+		r.flags |= SPILL_FIRST;
+	drain_spill_mark(d, slot);
+	log_spill(d, &r);
 }
 
 /* Walks the file's data, not its holes: the table is large and mostly untouched, and reading a hole fills it. */
@@ -190,6 +210,8 @@ int drain_replay_spill(struct drain *d, struct ledger *g, const struct record_sp
 		return -EBADMSG;
 	if (!drain_spill_ready(d))
 		return -ENOMEM;
+	if (r->flags & SPILL_FIRST)
+		replay_release(d, r->slot);
 	moved = add_gain(&d->spill_seen[r->slot], &r->gain);
 	drain_spill_mark(d, r->slot);
 	if (r->flags & SPILL_REFUSED)

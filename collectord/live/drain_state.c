@@ -85,11 +85,6 @@ struct packed_seen {
 	struct spill_sums sums;
 };
 
-static bool is_used(const struct drain *d, uint32_t slot)
-{
-	return d->spill_used[slot / 64] >> slot % 64 & 1;
-}
-
 static uint32_t count_seen(const struct drain *d)
 {
 	uint32_t n = 0;
@@ -108,7 +103,7 @@ void drain_pack(const struct drain *d, struct pack_writer *w)
 	for (uint32_t slot = 0; head.n_seen && slot < d->region->geo.spill_slots; slot++) {
 		struct packed_seen seen = { .slot = slot };
 
-		if (!is_used(d, slot))
+		if (!drain_spill_is_used(d, slot))
 			continue;
 		seen.sums = d->spill_seen[slot];
 		pack_put(w, &seen, sizeof(seen));

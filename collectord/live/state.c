@@ -19,9 +19,8 @@
 #define MIN_LIMIT (256u << 10) /* of the log, before the next checkpoint: books of few stacks */
 #define MAX_LIMIT (STATE_LOG_SIZE / 2)
 #define LOG_PER_CHECKPOINT \
-	4u /* a checkpoint costs as much as its bytes, so an event costs a quarter of its own more */
-#define KEPT_LOG (64u << 10) /* of the log's memory, when it was emptied */
-#define MAX_ATTEMPTS 16u     /* a kill may have other reasons */
+	4u               /* a checkpoint costs as much as its bytes, so an event costs a quarter of its own more */
+#define MAX_ATTEMPTS 16u /* a kill may have other reasons */
 #define LENGTH_BITS 40
 #define LENGTH_MASK ((1ull << LENGTH_BITS) - 1)
 

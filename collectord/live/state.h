@@ -19,7 +19,7 @@
 #include "common/abi.h"
 
 /* Whatever changes in records, checkpoints or in what replaying does: a new number.  Another one is not read. */
-#define STATE_VERSION 1u
+#define STATE_VERSION 2u
 #define STATE_MAGIC 0x3145544154535448ull /* "HTSTATE1" */
 #define STATE_MEMFD "heaptap-state"
 

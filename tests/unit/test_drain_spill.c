@@ -138,6 +138,65 @@ Test(drain_spill, audit_is_of_one_process)
 	rig_done(&g);
 }
 
+/* Who comes after `g`'s collector was killed: the log entered anew, first for who is dead, then for the living. */
+static void succeed(struct rig *g)
+{
+	struct ledger dead = { 0 };
+	struct state *st = g->d.state;
+	const struct record *r;
+	size_t at = 0;
+
+	drain_done(&g->d);
+	books_done(&g->ledgers[0].books);
+	g->ledgers[0] = (struct ledger){ 0 };
+	cr_assert_eq(books_init(&g->ledgers[0].books, g->r->geo.stack_slots), 0);
+	cr_assert_eq(books_init(&dead.books, g->r->geo.stack_slots), 0);
+	drain_init(&g->d, g->r, g->region.memfd, g->scratch, rig_ledger, g);
+	while ((r = state_next(st, &at))) {
+		const struct record_spill *spilled = (const void *)(r + 1);
+		bool is_end = spilled->flags & SPILL_OVER;
+
+		cr_assert_eq(r->kind, RECORD_SPILL);
+		cr_assert_eq(drain_replay_spill(&g->d, is_end ? &dead : &g->ledgers[0], spilled), 0);
+	}
+	drain_resume(&g->d);
+	books_done(&dead.books);
+	state_free(st);
+}
+
+/* A process ends that spilled, and another one with its ordinal spills on the same stack: into the same slot. */
+static void one_after_the_other(struct rig *g, uint64_t before_kill, uint64_t after_kill)
+{
+	uint32_t id;
+
+	rig_init(g, small_geometry());
+	id = stack(g, 0x1000);
+	cr_assert_eq(state_new(&g->d.state), 0);
+	spill(g, alloc_event(id, 100));
+	g->ledgers[0].is_closing = true;
+	drain_spill(&g->d, 1);
+	drain_commit(&g->d);
+	g->ledgers[0].is_closing = false;
+	if (before_kill)
+		spill(g, alloc_event(id, before_kill));
+	drain_spill(&g->d, 2);
+	drain_commit(&g->d);
+	succeed(g);
+	spill(g, alloc_event(id, after_kill));
+	drain_spill(&g->d, 3);
+	cr_assert_eq(total(g).alloc_bytes >> 8, before_kill + after_kill);
+	cr_assert_eq(total(g).allocs, (before_kill != 0) + 1);
+	rig_done(g);
+}
+
+Test(drain_spill, a_slot_that_changed_hands_is_counted_from_nothing_by_a_successor)
+{
+	struct rig g;
+
+	one_after_the_other(&g, 7, 30);
+	one_after_the_other(&g, 0, 30);
+}
+
 Test(region, cannot_be_resized_by_whoever_holds_it)
 {
 	struct rig g;
