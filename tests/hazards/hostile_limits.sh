@@ -106,7 +106,7 @@ test_full_memory_cgroup() {
 	new_group || skip "no memory cgroup may be made here"
 	local program=(/usr/bin/python3 -S -c 'x = [bytes(30000) for _ in range(2000)]; print(len(x))')
 	local traced=(env HEAPTAP_SOCKET="$top/coarse" LD_PRELOAD="$shim" "${program[@]}") low=2 high=400 middle
-	"$daemon" --socket "$top/coarse" --state "$top/state" --interval 0 2>coarse.log 8>&- &
+	"$daemon" --socket "$top/coarse" --state "$top/coarse-state" --interval 0 2>coarse.log 8>&- &
 	local coarse=$!
 	wait_for 20 [ -S "$top/coarse" ]
 	while [ $((high - low)) -gt 1 ]; do
