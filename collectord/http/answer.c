@@ -170,7 +170,12 @@ enum MHD_Result answer_worked(struct request *q, struct MHD_Connection *mhd)
 	struct reply how = { .status = MHD_HTTP_OK, .type = is_text(q) ? REPLY_TEXT : REPLY_BINARY };
 	char file[32], seconds[32];
 
+	if (q->how == JOB_DONE && !conn_may_hold(q->conn, q->answer.len)) {
+		bytes_done(&q->answer);
+		q->how = JOB_BUSY;
+	}
 	if (q->how == JOB_DONE) {
+		q->conn->held = q->answer.len;
 		snprintf(file, sizeof(file), "%s%s", is_text(q) ? "" : profiles[q->route.endpoint].name,
 			 query_get(q->route.query, "seconds", seconds, sizeof(seconds)) ? "-delta" : "");
 		how.file = is_text(q) ? NULL : file;

@@ -10,9 +10,10 @@
 
 #define MAX_CONNS_PER_USER 64u /* on unix sockets */
 #define MAX_CONNS_TCP 160u
-#define READ_MS 5000       /* for a whole request */
-#define SEND_MS 600000     /* for the client to take a whole answer */
-#define UID_TCP UINT32_MAX /* stands for all TCP clients */
+#define READ_MS 5000            /* for a whole request */
+#define SEND_MS 600000          /* for the client to take a whole answer */
+#define UID_TCP UINT32_MAX      /* stands for all TCP clients */
+#define MAX_HELD (256ull << 20) /* bytes of answers that one user's clients have not taken yet */
 
 static void conn_free(struct conn *c)
 {
@@ -81,6 +82,20 @@ static bool has_room(struct http *h, const struct conn *newcomer)
 	oldest->state = CONN_SENDING;
 	conn_drop(oldest);
 	return true;
+}
+
+/* Answers lie in our memory until they are taken, which may last: who lets them lie gets no more. */
+bool conn_may_hold(const struct conn *c, size_t len)
+{
+	const struct conn *other;
+	uint64_t held = 0;
+
+	TAILQ_FOREACH(other, &c->http->conns, link)
+	{
+		if (other != c && other->door->is_unix == c->door->is_unix && other->who.uid == c->who.uid)
+			held += other->held;
+	}
+	return !held || held + len <= MAX_HELD;
 }
 
 static bool is_full(const struct http *h)

@@ -47,6 +47,7 @@ struct conn {
 	struct loop_timer *deadline;
 	struct loop_watch *hangup;
 	struct request *request;
+	size_t held;       /* bytes of its answer */
 	struct viewer who; /* on a unix socket; else once the request is there */
 };
 
@@ -90,6 +91,9 @@ void conn_notify(void *cls, struct MHD_Connection *mhd, void **context, enum MHD
 
 /* Each state has its deadline. */
 void conn_set_state(struct conn *c, enum conn_state state);
+
+/* May an answer of `len` bytes wait for this client?  No: its user's other clients have not taken theirs. */
+bool conn_may_hold(const struct conn *c, size_t len);
 
 /* Have it closed, soon. */
 void conn_drop(struct conn *c);

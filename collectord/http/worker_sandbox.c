@@ -30,7 +30,7 @@
 #endif
 #define MAX_MEMORY (16ull << 30) /* address space: debug files of the largest programs are mapped whole */
 #define MAX_CPU_S 60
-#define MAX_ANSWER (1ull << 30)
+#define MAX_ANSWER (256ull << 20)
 #define MAX_DESCRIPTORS 64
 #define NOGROUP 65534
 

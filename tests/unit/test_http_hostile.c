@@ -1,5 +1,6 @@
 /* tests/unit/test_http_hostile.c - requests no client of ours sends, clients that never finish: each ends with an
  * error or a closed connection, and the next one is served. */
+#include "collectord/http/http_impl.h"
 #include "tests/unit/http_fixture.h"
 
 static struct site s;
@@ -249,4 +250,28 @@ Test(http_hostile, names_of_programs_are_escaped)
 	cr_assert(strstr(a.text, "a&lt;img src=x onerror=&#39;alert(1)&#39;&gt;&quot;&amp;\\x0a\\x1b[31m\\xff"),
 		  "%s", a.text);
 	site_stop(&s);
+}
+
+/* Who does not take answers gets no more of them; other users do. */
+Test(http_hostile, answers_that_are_not_taken_are_bounded_by_user)
+{
+	const struct door local = { .is_unix = true }, tcp = { .port = 1 };
+	const size_t large = 200u << 20;
+	struct http h = { 0 };
+	struct conn lazy = { .http = &h, .door = &local, .who.uid = 7, .held = large };
+	struct conn next = { .http = &h, .door = &local, .who.uid = 7 };
+	struct conn other = { .http = &h, .door = &local, .who.uid = 8 };
+	struct conn remote = { .http = &h, .door = &tcp, .who.uid = 7 };
+
+	TAILQ_INIT(&h.conns);
+	TAILQ_INSERT_TAIL(&h.conns, &lazy, link);
+	TAILQ_INSERT_TAIL(&h.conns, &next, link);
+	TAILQ_INSERT_TAIL(&h.conns, &other, link);
+	TAILQ_INSERT_TAIL(&h.conns, &remote, link);
+	cr_assert(conn_may_hold(&next, 1000));
+	cr_assert_not(conn_may_hold(&next, large));
+	cr_assert(conn_may_hold(&other, large));
+	cr_assert(conn_may_hold(&remote, large));
+	lazy.held = 0;
+	cr_assert(conn_may_hold(&next, 2 * large), "one answer always finds room");
 }
