@@ -92,7 +92,7 @@ test_errors_are_those_of_go() {
 test_difference_of_a_process_that_ends() {
 	start_daemon
 	start_program a 3
-	curl -sS --unix-socket "$http" -o late -w '%{http_code}' "http://localhost/debug/pprof/heap?seconds=3600" >status &
+	curl -sS --unix-socket "$http" -o late -w '%{http_code}' "http://localhost/debug/pprof/heap?seconds=3600" >status {pipe}>&- &
 	local waiting=$!
 	wait_for 60 grep -q 'GET /debug/pprof/heap' daemon.log
 	exec {pipe}>&-
