@@ -92,6 +92,9 @@ void session_set_threads(struct session *s, bool by_thread);
 void session_read_threads(struct session *s);
 void session_look_at_threads(struct session *s);
 
+/* As a predecessor knew them.  0, -EBADMSG or -ENOMEM. */
+int session_take_threads(struct session *s, const struct thread_name *from, uint32_t n);
+
 /* The view of a client that will not be recorded. */
 void session_view_passive(const struct peer *peer, const struct hello *h, struct session_view *ret);
 

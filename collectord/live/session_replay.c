@@ -152,6 +152,14 @@ static int replay_over(struct session *s, const void *r, size_t size)
 	return 0;
 }
 
+static int replay_threads(struct session *s, const void *r, size_t size)
+{
+	const size_t each = sizeof(struct thread_name);
+
+	return size % each || size / each > THREADS_MAX ? -EBADMSG
+							: session_take_threads(s, r, (uint32_t)(size / each));
+}
+
 static const struct {
 	int (*replay)(struct session *s, const void *r, size_t size);
 	size_t size; /* 0: it checks that itself */
@@ -166,6 +174,7 @@ static const struct {
 	[RECORD_SAVED] = { replay_saved, sizeof(struct record_saved) },
 	[RECORD_CHANGE] = { replay_change, sizeof(struct record_change) },
 	[RECORD_OVER] = { replay_over, sizeof(struct record_over) },
+	[RECORD_THREADS] = { replay_threads, 0 },
 };
 
 int session_replay(struct session *s, const struct state *st)

@@ -158,18 +158,7 @@ static int unpack_threads(struct session *s, uint32_t n, struct pack_reader *r)
 {
 	const struct thread_name *from = n <= THREADS_MAX ? pack_take(r, n * sizeof(*from)) : NULL;
 
-	if (!from || n == 0)
-		return from ? 0 : -EBADMSG;
-	s->threads.all = calloc(THREADS_MAX, sizeof(*from));
-	if (!s->threads.all)
-		return -ENOMEM;
-	memcpy(s->threads.all, from, n * sizeof(*from));
-	s->threads.n = n;
-	for (uint32_t i = 0; i < n; i++)
-		if (!is_text(s->threads.all[i].name, THREAD_NAME_MAX) ||
-		    (i && s->threads.all[i].tid <= s->threads.all[i - 1].tid))
-			return -EBADMSG;
-	return 0;
+	return from ? session_take_threads(s, from, n) : -EBADMSG;
 }
 
 static int unpack_processes(struct session *s, uint32_t n, struct pack_reader *r)

@@ -36,6 +36,7 @@ enum record_kind {
 	RECORD_SAVED,
 	RECORD_CHANGE,
 	RECORD_OVER,
+	RECORD_THREADS, /* struct thread_name[], all there are */
 };
 
 struct record {

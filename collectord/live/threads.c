@@ -15,7 +15,7 @@ void threads_done(struct threads *t)
 }
 
 /* What cannot be read leaves the name as it was. */
-static void read_name(struct thread_name *at)
+static void read_name(struct threads *t, struct thread_name *at)
 {
 	char path[64], buf[THREAD_NAME_MAX];
 	ssize_t n;
@@ -30,8 +30,9 @@ static void read_name(struct thread_name *at)
 	if (n <= 1)
 		return;
 	n -= buf[n - 1] == '\n' || (size_t)n == sizeof(buf);
-	memcpy(at->name, buf, (size_t)n);
-	at->name[n] = '\0';
+	buf[n] = '\0';
+	t->changed |= strncmp(at->name, buf, sizeof(buf)) != 0;
+	memcpy(at->name, buf, (size_t)n + 1);
 }
 
 /* Where `tid` is, or would be. */
@@ -63,13 +64,13 @@ void threads_note(struct threads *t, uint32_t pid, uint32_t tid)
 	memmove(&t->all[at + 1], &t->all[at], (t->n - at) * sizeof(*t->all));
 	t->n++;
 	t->all[at] = (struct thread_name){ .tid = tid, .pid = pid };
-	read_name(&t->all[at]);
+	read_name(t, &t->all[at]);
 }
 
 void threads_read_again(struct threads *t)
 {
 	for (uint32_t i = 0; i < t->n; i++)
-		read_name(&t->all[i]);
+		read_name(t, &t->all[i]);
 }
 
 int threads_list(const struct threads *t, struct snapshot_thread **ret, size_t *ret_n)

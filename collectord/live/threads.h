@@ -21,6 +21,7 @@ struct thread_name {
 struct threads {
 	struct thread_name *all; /* by tid */
 	uint32_t n;
+	bool changed; /* since whoever keeps them last looked */
 };
 
 void threads_done(struct threads *t); /* takes a zeroed one */

@@ -146,6 +146,28 @@ Test(recover, half_of_what_was_kept_is_refused_in_one_line, .timeout = 60)
 	bench_stop(&b);
 }
 
+/* A thread that ended is not in /proc any more: only the log has its name. */
+Test(recover, names_of_threads_that_were_read_before_the_kill, .timeout = 60)
+{
+	struct session *s;
+	struct bench b;
+	struct fake p;
+
+	start(&b, &p);
+	s = LIST_FIRST(&b.c->sessions);
+	s->by_thread = true;
+	threads_note(&s->threads, (uint32_t)getpid(), (uint32_t)getpid());
+	cr_assert_eq(s->threads.n, 1);
+	strcpy(s->threads.all[0].name, "was-here");
+	s->threads.all[0].pid = 0;
+	TURN_UNTIL(b.loop, !s->threads.changed);
+	next_collector(&b);
+	s = LIST_FIRST(&b.c->sessions);
+	cr_assert_eq(s->threads.n, 1);
+	cr_expect_str_eq(s->threads.all[0].name, "was-here");
+	end(&b, &p);
+}
+
 /* --- damage ------------------------------------------------------------------------------------------------ */
 
 /* As in state.c. */
