@@ -44,6 +44,11 @@ test_build_dependencies_are_those_of_install_deps() {
 	while read -r package; do
 		grep -qxF "$package" known || fail "$package is not in Build-Depends of scripts/deb/control"
 	done <wanted
+	# Of no Build-Depends, as Debian's tools take it for granted: not there on a fresh system.
+	awk '$2 == "deb" { print $1 }' "$HEAPTAP_SOURCE/scripts/install-deps" >wanted
+	for package in build-essential debhelper dpkg-dev; do
+		grep -qxF "$package" wanted || fail "$package is not in the group deb of scripts/install-deps"
+	done
 }
 
 test_installed_command_finds_its_library() {
