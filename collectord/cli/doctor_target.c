@@ -137,7 +137,8 @@ static void recorded(struct doctor *d, uint32_t pid)
 		doctor_find(d, DOCTOR_OK, "recorded", "", "process %u is known to a collector (heaptap ps)", pid);
 	else if (has_library(pid))
 		doctor_find(d, DOCTOR_FAIL, "recorded",
-			    "it found no collector when it started: start one, then the program again",
+			    "its collector is gone, or there was none when it started: start one, then the program "
+			    "again",
 			    "process %u has libheaptap.so, but no collector knows it", pid);
 	else
 		doctor_find(
