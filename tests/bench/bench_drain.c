@@ -199,7 +199,7 @@ int main(int argc, char **argv)
 	struct drain_scratch *scratch = malloc(sizeof(*scratch));
 	uint64_t tails[ABI_MAX_LANES], n = 0;
 	struct abi_region region;
-	struct state *st;
+	struct state *st = NULL;
 	double best;
 	int fd;
 

@@ -140,6 +140,12 @@ BACKENDS(metrics, the_largest_have_their_own_series_and_the_rest_one)
 	bench_stop(&b);
 }
 
+static uint64_t sessions_of(struct bench *b, const struct viewer *who)
+{
+	write_metrics(b->c, who, METRICS_TEXT);
+	return value_of("heaptap_sessions");
+}
+
 BACKENDS(metrics, counters_keep_what_the_dead_did)
 {
 	const struct viewer all = { .uid = getuid(), .sees_all = true }, own = { .uid = getuid() };
@@ -152,9 +158,9 @@ BACKENDS(metrics, counters_keep_what_the_dead_did)
 	for (unsigned i = 0; i < PROGRAMS; i++)
 		fake_kill(&fakes[i]);
 	TURN_UNTIL(b.loop, b.ended == PROGRAMS);
+	TURN_UNTIL(b.loop, sessions_of(&b, &all) == 0);
 	for (int i = 0; i < 2; i++) {
-		write_metrics(b.c, i ? &own : &all, METRICS_TEXT);
-		cr_expect_eq(value_of("heaptap_sessions"), 0);
+		cr_expect_eq(sessions_of(&b, i ? &own : &all), 0);
 		cr_expect_eq(value_of("heaptap_processes"), 0);
 		cr_expect_eq(value_of("heaptap_inuse_bytes"), 0);
 		cr_expect_eq(value_of("heaptap_ended_processes_total"), PROGRAMS);

@@ -90,7 +90,7 @@ static void end(struct bench *b, struct fake *p)
 	TURN_UNTIL(b->loop, b->ended == 1);
 	s = bench_snapshot(b, b->last);
 	assert_three_and_one(s);
-	cr_assert_eq(s->pid, p->pid);
+	cr_assert_eq(s->pid, (uint32_t)p->pid);
 	snapshot_free(s);
 	cr_assert_eq(shelf.forgotten, 1);
 	bench_stop(b);
