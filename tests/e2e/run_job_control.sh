@@ -25,9 +25,19 @@ def expect(text, seconds=30):
 def send(text):
     os.write(tty, text.encode())
 
-def states(comm):
+def stats(comm):
     lines = subprocess.run(["ps", "-s", str(pid), "-o", "stat=,comm="], capture_output=True, text=True).stdout
-    return [line[0] for line in lines.splitlines() if line.split()[-1] == comm]
+    return [line.split()[0] for line in lines.splitlines() if line.split()[-1] == comm]
+
+def states(comm):
+    return [stat[0] for stat in stats(comm)]
+
+# The shell says "fg" before it gives the terminal away.
+def wait_foreground(comm, seconds=30):
+    end = time.time() + seconds
+    while not all("+" in stat for stat in stats(comm)):
+        assert time.time() < end, f"{comm} is {stats(comm)}"
+        time.sleep(0.05)
 
 def wait_states(comm, wanted, seconds=30):
     end = time.time() + seconds
@@ -50,6 +60,7 @@ test_ctrl_z_stops_the_job_and_fg_continues_it() {
 		assert states("heaptap") == ["T"] and states("cat") == ["T"], (states("heaptap"), states("cat"))
 		send("fg\n")
 		wait_states("cat", ["S"])
+		wait_foreground("cat")
 		send("some words\n")
 		expect("some words\r\n")
 		expect("some words\r\n")
@@ -89,6 +100,7 @@ test_cont_to_heaptap_continues_the_program() {
 		wait_states("heaptap", ["S"])
 		send("fg\n")
 		expect("sleep 60")
+		wait_foreground("sleep")
 		send("\x03")
 		expect(" ran ")
 		expect("PROMPT> ")

@@ -135,7 +135,7 @@ test_top_of_a_program_that_sampled_nothing_names_the_others() {
 
 test_snapshots_that_were_removed_are_not_recommended() {
 	# shellcheck disable=SC2016 # for the inner shell
-	"$heaptap" run -i 0 -r 64K -o out -- sh -c '"$0"; until ls out/*/*/*.heaptap; do sleep 0.05; done; rm -rf out' \
+	"$heaptap" run -i 0 -r 64K -o out -- sh -c '"$0"; until ls out/*/*/*.heaptap; do sleep 0.05; done; until rm -rf out; do sleep 0.05; done' \
 		"$victims/population" >/dev/null 2>err
 	has_not err 'look further'
 	has err 'the snapshots are gone: somebody removed out/heaptap\.sh\.|writing snapshots failed'

@@ -89,14 +89,14 @@ class Load:
     def __init__(self, daemon, program, rate=1):
         os.makedirs("state", exist_ok=True)
         self.program = program
-        self.manager = Manager("sock", [build + daemon, "--state", os.getcwd() + "/state", "--rate", str(rate),
+        self.manager = Manager("../sock", [build + daemon, "--state", os.getcwd() + "/state", "--rate", str(rate),
                                         "--interval", "0"], log="collector.log")
         self.manager.start()
         self.manager.await_note("READY")
         self.killed, self.running = 0, []
 
     def launch(self, n):
-        env = dict(os.environ, HEAPTAP_SOCKET=os.getcwd() + "/sock", HEAPTAP_WAIT_MS="10000",
+        env = dict(os.environ, HEAPTAP_SOCKET=os.path.dirname(os.getcwd()) + "/sock", HEAPTAP_WAIT_MS="10000",
                    LD_PRELOAD=build + "/libheaptap.so")
         self.running = [subprocess.Popen(self.program, env=env) for _ in range(n)]
 

@@ -13,7 +13,7 @@ test_kills_at_points_lose_nothing() {
 	"$HEAPTAP_SOURCE/tests/hazards/restarts.py" "$HEAPTAP_BUILD" points
 }
 
-test_a_kill_while_a_program_without_samples_is_buried() {
+test_a_kill_at_the_burial_of_the_empty() {
 	"$HEAPTAP_SOURCE/tests/hazards/restarts.py" "$HEAPTAP_BUILD" empty
 }
 
