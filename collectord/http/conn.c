@@ -1,10 +1,13 @@
-/* collectord/http/conn.c - connections: accepted, counted and timed by us, handed to libmicrohttpd; see
- * http_impl.h. */
+/* collectord/http/conn.c - connections: accepted, counted and timed by us, their heads looked at, then handed to
+ * libmicrohttpd; see http_impl.h. */
+#include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "collectord/http/head.h"
 #include "collectord/http/http_impl.h"
 #include "collectord/http/reply.h"
 
@@ -13,31 +16,60 @@
 #define READ_MS 5000            /* for a whole request */
 #define SEND_MS 600000          /* for the client to take a whole answer */
 #define UID_TCP UINT32_MAX      /* stands for all TCP clients */
+#define MAX_WAIT_MS 50          /* between looks for the rest of a head */
 #define MAX_HELD (256ull << 20) /* bytes of answers that one user's clients have not taken yet */
 
 static void conn_free(struct conn *c)
 {
 	TAILQ_REMOVE(&c->http->conns, c, link);
-	loop_unwatch(c->hangup);
+	loop_unwatch(c->watch);
+	loop_timer_free(c->again);
 	loop_timer_free(c->deadline);
 	free(c);
 }
 
-/* libmicrohttpd finds it closed, and closes it. */
+/* What the client sent and nobody read would make the kernel take our last words back (TCP's reset). */
+static void close_read_out(int sock)
+{
+	char rest[4096];
+
+	for (int i = 0; i < 64 && recv(sock, rest, sizeof(rest), MSG_DONTWAIT) > 0; i++)
+		;
+	close(sock);
+}
+
+/* libmicrohttpd finds it closed, and closes it; before it has it, we do. */
 void conn_drop(struct conn *c)
 {
 	shutdown(c->fd, SHUT_RDWR);
+	if (c->is_handed_over)
+		return;
+	close_read_out(c->fd);
+	conn_free(c);
+}
+
+/* Without libmicrohttpd.  A client that does not take it is owed nothing. */
+static void refuse(struct conn *c, const char *status, const char *why)
+{
+	char text[512];
+	const int n = snprintf(text, sizeof(text),
+			       "HTTP/1.1 %s\r\nContent-Type: " REPLY_TEXT "\r\nX-Content-Type-Options: nosniff\r\n"
+			       "X-Go-Pprof: 1\r\nConnection: close\r\n\r\n%s\n",
+			       status, why);
+
+	send(c->fd, text, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT);
+	conn_drop(c);
 }
 
 static void conn_time_out(struct conn *c)
 {
-	static const char late[] = "HTTP/1.1 408 Request Timeout\r\nContent-Type: " REPLY_TEXT
-				   "\r\nConnection: close\r\n\r\n408 Request Timeout\n";
-
-	if (c->state == CONN_READING && send(c->fd, late, sizeof(late) - 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
-		c->state = CONN_SENDING; /* it would not take it: nothing is owed */
-	conn_drop(c);
+	if (c->state == CONN_READING)
+		refuse(c, "408 Request Timeout", "408 Request Timeout");
+	else
+		conn_drop(c);
 }
+
+static void conn_look(void *arg);
 
 static void on_deadline(void *arg)
 {
@@ -118,8 +150,10 @@ static struct conn *conn_new(struct http *h, const struct door *d, int sock)
 		return NULL;
 	*c = (struct conn){ .http = h, .door = d, .fd = sock };
 	c->deadline = loop_timer_new(h->loop, on_deadline, c);
-	if (!c->deadline || is_full(h) ||
+	c->again = loop_timer_new(h->loop, conn_look, c);
+	if (!c->deadline || !c->again || is_full(h) ||
 	    (d->is_unix && viewer_of(sock, collector_admin_gid(h->collector), &c->who)) || !has_room(h, c)) {
+		loop_timer_free(c->again);
 		loop_timer_free(c->deadline);
 		free(c);
 		return NULL;
@@ -141,25 +175,85 @@ static bool is_listed(const struct http *h, const struct conn *wanted)
 	return false;
 }
 
-void conn_accept(void *arg, const struct door *d, int sock)
+static void hand_over(struct conn *c)
 {
-	struct http *h = arg;
-	struct conn *c = conn_new(h, d, sock);
+	struct http *h = c->http;
+	const int sock = c->fd;
 	union {
 		struct sockaddr any;
 		struct sockaddr_storage room;
 	} peer = { .any.sa_family = AF_UNSPEC };
 	socklen_t len = sizeof(peer);
 
-	if (!c) {
-		close(sock);
-		return;
-	}
+	loop_unwatch(c->watch);
+	c->watch = NULL;
+	c->is_handed_over = true;
 	getpeername(sock, &peer.any, &len);
 	/* Closes the socket if it fails; whether we are told then depends on how far it came. */
 	if (MHD_add_connection(h->daemon, sock, &peer.any, len) != MHD_YES && is_listed(h, c) && !c->mhd)
 		conn_free(c);
 	http_pump(h);
+}
+
+static void on_readable(void *arg, short revents)
+{
+	(void)revents;
+	conn_look(arg);
+}
+
+/* Part of a head stays in the socket, which so remains readable: the rest is looked for by the clock. */
+static void wait_for_more(struct conn *c, bool has_part)
+{
+	if (has_part) {
+		loop_unwatch(c->watch);
+		c->watch = NULL;
+		c->wait_ms = c->wait_ms < MAX_WAIT_MS ? c->wait_ms + 1 : MAX_WAIT_MS;
+		loop_timer_set(c->again, c->wait_ms);
+		return;
+	}
+	if (!c->watch)
+		c->watch = loop_watch_fd(c->http->loop, c->fd, POLLIN, on_readable, c);
+	if (!c->watch)
+		conn_drop(c);
+}
+
+static bool sends_no_more(const struct conn *c)
+{
+	struct pollfd p = { .fd = c->fd, .events = POLLRDHUP };
+
+	return poll(&p, 1, 0) == 1;
+}
+
+/* Looked at where it lies, so that libmicrohttpd reads the very same bytes. */
+static void conn_look(void *arg)
+{
+	struct conn *c = arg;
+	char text[MAX_HEADER];
+	const bool is_over = sends_no_more(c); /* before we look: all it sent is there */
+	const ssize_t n = recv(c->fd, text, sizeof(text), MSG_PEEK | MSG_DONTWAIT);
+	const char *why = NULL;
+	const enum head what = n > 0 ? head_check(text, (size_t)n, &why) : HEAD_PART;
+
+	if (what == HEAD_WHOLE)
+		hand_over(c);
+	else if (what == HEAD_BAD)
+		refuse(c, "400 Bad Request", why);
+	else if (n == (ssize_t)sizeof(text))
+		refuse(c, "431 Request Header Fields Too Large", "more than 8192 bytes of header");
+	else if (n == 0 || is_over || (n < 0 && errno != EAGAIN && errno != EINTR))
+		conn_drop(c);
+	else
+		wait_for_more(c, n > 0);
+}
+
+void conn_accept(void *arg, const struct door *d, int sock)
+{
+	struct conn *c = conn_new(arg, d, sock);
+
+	if (c)
+		conn_look(c);
+	else
+		close(sock);
 }
 
 static struct conn *find(struct http *h, struct MHD_Connection *mhd)
@@ -195,8 +289,8 @@ void conn_notify(void *cls, struct MHD_Connection *mhd, void **context, enum MHD
 
 void conn_resume(struct conn *c)
 {
-	loop_unwatch(c->hangup);
-	c->hangup = NULL;
+	loop_unwatch(c->watch);
+	c->watch = NULL;
 	MHD_resume_connection(c->mhd);
 	loop_timer_set(c->http->timer, 0);
 }
@@ -223,5 +317,5 @@ void conn_suspend(struct conn *c)
 {
 	conn_set_state(c, CONN_WORKING);
 	MHD_suspend_connection(c->mhd);
-	c->hangup = loop_watch_fd(c->http->loop, c->fd, POLLRDHUP, on_hangup, c);
+	c->watch = loop_watch_fd(c->http->loop, c->fd, POLLRDHUP, on_hangup, c);
 }

@@ -79,13 +79,15 @@ int http_new(struct loop *loop, struct collector *c, const struct http_config *c
 /* Suspended connections must not be when the daemon stops. */
 static void end_all(struct http *h)
 {
-	struct conn *c;
+	struct conn *next;
 
 	h->is_over = true;
-	TAILQ_FOREACH(c, &h->conns, link)
-	{
+	for (struct conn *c = TAILQ_FIRST(&h->conns); c; c = next) {
+		const bool works = c->state == CONN_WORKING;
+
+		next = TAILQ_NEXT(c, link);
 		conn_drop(c);
-		if (c->state == CONN_WORKING)
+		if (works)
 			request_give_up(c->request);
 	}
 	MHD_run(h->daemon);

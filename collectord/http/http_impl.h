@@ -1,7 +1,8 @@
 /* collectord/http/http_impl.h - between http.c (server), conn.c (connections), serve.c (requests), access.c (who
  * may), answer.c (what is answered).
  *
- * A connection lives until libmicrohttpd closes it and serves one request.  A request lives from its first line to
+ * A connection gets to libmicrohttpd once the head of its one request is there and well formed (head.h); from then
+ * on it lives until libmicrohttpd closes it.  A request lives from its first line to
  * the completion of its answer.  While a job works for it, libmicrohttpd does not look at the connection: we do,
  * for a client that goes away. */
 #pragma once
@@ -41,11 +42,14 @@ struct conn {
 	TAILQ_ENTRY(conn) link;
 	struct http *http;
 	const struct door *door;
-	int fd;                     /* libmicrohttpd's */
+	int fd;
+	bool is_handed_over;        /* libmicrohttpd has it, and closes fd */
 	struct MHD_Connection *mhd; /* NULL: not taken over yet */
 	enum conn_state state;
 	struct loop_timer *deadline;
-	struct loop_watch *hangup;
+	struct loop_timer *again; /* look for the rest of the head */
+	int wait_ms;
+	struct loop_watch *watch; /* for the head; for a hang-up while a job works */
 	struct request *request;
 	size_t held;       /* bytes of its answer */
 	struct viewer who; /* on a unix socket; else once the request is there */
@@ -95,7 +99,7 @@ void conn_set_state(struct conn *c, enum conn_state state);
 /* May an answer of `len` bytes wait for this client?  No: its user's other clients have not taken theirs. */
 bool conn_may_hold(const struct conn *c, size_t len);
 
-/* Have it closed, soon. */
+/* Have it closed: now and freed, if libmicrohttpd does not have it; else soon. */
 void conn_drop(struct conn *c);
 
 /* A job works for it: libmicrohttpd shall wait, we watch for the client's going away.  Then go on. */

@@ -82,13 +82,11 @@ static unsigned headers_of(struct MHD_Connection *mhd, const char *name)
 	return c.n;
 }
 
-/* What two programs might read differently, and what no client of ours sends. */
-static const char *malformed(const struct request *q, struct MHD_Connection *mhd, const char *method)
+/* What two programs might read differently, and what no client of ours sends.  The rest is head.c's. */
+static const char *malformed(struct MHD_Connection *mhd, const char *method)
 {
 	const char *length = MHD_lookup_connection_value(mhd, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
 
-	if (*q->target != '/')
-		return "the request's target is no path";
 	if (headers_of(mhd, MHD_HTTP_HEADER_TRANSFER_ENCODING))
 		return "Transfer-Encoding is not understood here: say a Content-Length";
 	if (headers_of(mhd, MHD_HTTP_HEADER_CONTENT_LENGTH) > 1 || headers_of(mhd, MHD_HTTP_HEADER_HOST) > 1)
@@ -110,15 +108,11 @@ static bool is_large(struct MHD_Connection *mhd)
 /* The header is there.  True: go on; else an error was queued. */
 static bool begin(struct request *q, struct MHD_Connection *mhd, const char *method, enum MHD_Result *ret)
 {
-	const union MHD_ConnectionInfo *i = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
-	const char *why = malformed(q, mhd, method);
+	const char *why = malformed(mhd, method);
 
 	q->is_begun = true;
 	log_request(q, mhd, method);
-	if (i && i->header_size > MAX_HEADER)
-		*ret = reply_error(mhd, MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE, "more than %u bytes of header",
-				   MAX_HEADER);
-	else if (why)
+	if (why)
 		*ret = reply_error(mhd, MHD_HTTP_BAD_REQUEST, "%s", why);
 	else if (is_large(mhd))
 		*ret = reply_error(mhd, MHD_HTTP_CONTENT_TOO_LARGE, "more than %u bytes of body", MAX_BODY);

@@ -8,6 +8,7 @@ static struct answer a;
 
 #define HEAD "GET /debug/pprof/ HTTP/1.1\r\nHost: localhost\r\n"
 #define HOST "Host: localhost\r\n"
+#define HOST_LF "Host: localhost\n"
 
 struct row {
 	const char *request;
@@ -35,26 +36,59 @@ static const struct row corpus[] = {
 	ROW("GET /debug/pprof/ HTTP/1.1\r\n\r\n", 400),
 	ROW("GET http://localhost/debug/pprof/ HTTP/1.1\r\n" HOST "\r\n", 400),
 	ROW("GET debug/pprof/ HTTP/1.1\r\n" HOST "\r\n", 400),
-	ROW("OPTIONS * HTTP/1.1\r\n" HOST "\r\n", 0),
-	ROW("CONNECT evil.test:80 HTTP/1.1\r\n" HOST "\r\n", 0),
+	ROW("GET HTTP://localhost/debug/pprof/ HTTP/1.1\r\n" HOST "\r\n", 400),
+	ROW("OPTIONS * HTTP/1.1\r\n" HOST "\r\n", 400),
+	ROW("CONNECT evil.test:80 HTTP/1.1\r\n" HOST "\r\n", 400),
 	ROW("GET //debug/pprof/heap HTTP/1.1\r\n" HOST "\r\n", 404),
-	ROW("GET /debug/pprof/heap\0.html HTTP/1.1\r\n" HOST "\r\n", 0),
+	ROW("GET /debug/pprof/heap\0.html HTTP/1.1\r\n" HOST "\r\n", 400),
 	ROW("GET /debug/pprof/%00 HTTP/1.1\r\n" HOST "\r\n", 404),
 	ROW("GET /%64ebug/pprof/ HTTP/1.1\r\n" HOST "\r\n", 404),
 	ROW("GET /../../etc/passwd HTTP/1.1\r\n" HOST "\r\n", 404),
 	ROW("GET /pid/99999999999999999999/debug/pprof/ HTTP/1.1\r\n" HOST "\r\n", 404),
 	ROW("GET /pid/-1/debug/pprof/ HTTP/1.1\r\n" HOST "\r\n", 404),
-	ROW("GET /debug/pprof/ HTTP/9.9\r\n" HOST "\r\n", 0),
-	ROW("GET /debug/pprof/\r\n\r\n", 0),
-	ROW("GET\r\n\r\n", 0),
-	ROW("\r\n\r\n\r\n\r\n", 0),
-	ROW("\0\0\0\0\0\0\0\0\r\n\r\n", 0),
-	ROW("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 TLS\r\n\r\n", 0),
-	ROW("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 0),
-	ROW(HEAD "No colon here\r\n\r\n", 0),
-	ROW(HEAD ": no name\r\n\r\n", 0),
-	ROW(HEAD "\tFolded: x\r\n\r\n", 0),
-	ROW(HEAD "X: \x80\xff\x00\r\n\r\n", 0),
+	ROW("GET /debug/pprof/ HTTP/9.9\r\n" HOST "\r\n", 400),
+	ROW("GET /debug/pprof/ HTTP/1.10\r\n" HOST "\r\n", 400),
+	ROW("GET /debug/pprof/ http/1.1\r\n" HOST "\r\n", 400),
+	ROW("GET /debug/pprof/\r\n\r\n", 400),
+	ROW("GET  /debug/pprof/ HTTP/1.1\r\n" HOST "\r\n", 400),
+	ROW("GET /debug/pprof/  HTTP/1.1\r\n" HOST "\r\n", 400),
+	ROW("GET /debug/pprof/ HTTP/1.1 \r\n" HOST "\r\n", 400),
+	ROW("GET\t/debug/pprof/\tHTTP/1.1\r\n" HOST "\r\n", 400),
+	ROW("GET /debug /pprof/ HTTP/1.1\r\n" HOST "\r\n", 400),
+	ROW("GET /\xc3\xa4 HTTP/1.1\r\n" HOST "\r\n", 400),
+	ROW(" GET /debug/pprof/ HTTP/1.1\r\n" HOST "\r\n", 400),
+	ROW("\r\nGET /debug/pprof/ HTTP/1.1\r\n" HOST "\r\n", 400),
+	ROW("GET\r\n\r\n", 400),
+	ROW("\r\n\r\n\r\n\r\n", 400),
+	ROW("\0\0\0\0\0\0\0\0\r\n\r\n", 400),
+	ROW("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 TLS\r\n\r\n", 400),
+	ROW("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
+	ROW("GET /debug/pprof/ HTTP/1.1\n" HOST "\r\n", 400),
+	ROW("GET /debug/pprof/ HTTP/1.1\n" HOST_LF "\n", 400),
+	ROW("GET /debug/pprof/ HTTP/1.1\r\n" HOST_LF "\r\n", 400),
+	ROW(HEAD "\n", 400),
+	ROW(HEAD "X: y\n\r\n", 400),
+	ROW(HEAD "X: y\n\n", 400),
+	ROW(HEAD "X: y\nContent-Length: 5\r\n\r\nhello", 400),
+	ROW(HEAD "X: y\rContent-Length: 5\r\n\r\nhello", 400),
+	ROW(HEAD "\r\r\n", 400),
+	ROW(HEAD "X: y\r\r\n\r\n", 400),
+	ROW(HEAD "No colon here\r\n\r\n", 400),
+	ROW(HEAD ": no name\r\n\r\n", 400),
+	ROW(HEAD "X : y\r\n\r\n", 400),
+	ROW(HEAD "X\t: y\r\n\r\n", 400),
+	ROW(HEAD "Content-Length : 5\r\n\r\nhello", 400),
+	ROW(HEAD "Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n", 400),
+	ROW(HEAD "Transfer-Encoding\x0b: chunked\r\n\r\n0\r\n\r\n", 400),
+	ROW(HEAD "\tFolded: x\r\n\r\n", 400),
+	ROW(HEAD "X: y\r\n z\r\n\r\n", 400),
+	ROW(HEAD "X: y\r\n\r\n z\r\n\r\n", 200), /* behind the head: nobody's */
+	ROW(HEAD "Transfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n", 400),
+	ROW(HEAD "X: \x80\xff\x00\r\n\r\n", 400),
+	ROW(HEAD "X: \x80\xff\r\n\r\n", 200), /* RFC 9110's obs-text */
+	ROW(HEAD "X: \x1b[31m\r\n\r\n", 400),
+	ROW(HEAD "X: \x7f\r\n\r\n", 400),
+	ROW(HEAD "X:\r\nY:\t \t\r\n\r\n", 200),
 	ROW("DELETE /debug/pprof/symbol HTTP/1.1\r\n" HOST "\r\n", 405),
 	ROW("BREW /debug/pprof/heap HTTP/1.1\r\n" HOST "\r\n", 405),
 	ROW(HEAD "Origin: http://evil.test\r\n\r\n", 403),
@@ -114,6 +148,29 @@ Test(http_hostile, requests_cut_short_at_any_byte_do_no_harm)
 	site_stop(&s);
 }
 
+/* A head that comes in two parts, cut anywhere, is one request; the part stays in the socket meanwhile. */
+Test(http_hostile, a_head_in_two_parts_is_one_request, .timeout = 60)
+{
+	static const char whole[] = "POST /debug/pprof/symbol HTTP/1.1\r\n" HOST "Content-Length: 3\r\n\r\n0x1";
+
+	site_start(&s, NULL);
+	site_record(&s);
+	for (size_t n = 0; n < sizeof(whole) - 1; n += 3) {
+		int sock = client_open(&s);
+
+		a.len = 0;
+		a.is_over = false;
+		client_send(sock, whole, n);
+		for (int i = 0; i < 3; i++)
+			cr_assert_eq(loop_turn(s.b.loop, 1), 0);
+		client_send(sock, whole + n, sizeof(whole) - 1 - n);
+		TURN_UNTIL(s.b.loop, client_read(sock, &a));
+		cr_assert_eq(status_of(&a), 200, "cut at %zu: %s", n, a.text);
+		close(sock);
+	}
+	site_stop(&s);
+}
+
 /* Random changes of a request, always the same ones. */
 Test(http_hostile, mutated_requests_do_no_harm)
 {
@@ -148,12 +205,11 @@ Test(http_hostile, headers_have_eight_kilobytes)
 		if (n <= 8192)
 			cr_assert_eq(status_of(&a), 200, "%zu bytes", n);
 		else
-			cr_assert(status_of(&a) == 431 || status_of(&a) == 413 || status_of(&a) == 0,
-				  "%zu bytes: %s", n, a.text);
+			cr_assert_eq(status_of(&a), 431, "%zu bytes: %s", n, a.text);
 	}
 	n = (size_t)sprintf(request, "GET /debug/pprof/?%0*d HTTP/1.1\r\n" HOST "\r\n", 40000, 0);
 	ask_raw(&s, request, n, &a);
-	cr_assert_neq(status_of(&a), 200);
+	cr_assert_eq(status_of(&a), 431, "%s", a.text);
 	assert_still_serves("headers");
 	site_stop(&s);
 }
@@ -212,8 +268,10 @@ Test(http_hostile, two_hundred_half_requests_leave_room, .timeout = 60)
 	site_stop(&s);
 }
 
+/* Half a head lies unread in the socket meanwhile: the loop must not spin over it. */
 Test(http_hostile, half_a_request_is_waited_for_some_seconds, .timeout = 60)
 {
+	unsigned turns = 0;
 	int sock;
 
 	site_start(&s, NULL);
@@ -221,8 +279,10 @@ Test(http_hostile, half_a_request_is_waited_for_some_seconds, .timeout = 60)
 	a.len = 0;
 	a.is_over = false;
 	client_send(sock, HEAD, 30);
-	TURN_UNTIL(s.b.loop, client_read(sock, &a));
+	for (; !client_read(sock, &a); turns++)
+		cr_assert_eq(loop_turn(s.b.loop, 1000), 0);
 	cr_assert_eq(status_of(&a), 408, "%s", a.text);
+	cr_assert_lt(turns, 2000, "for one client that waits");
 	close(sock);
 	assert_still_serves("a timeout");
 	site_stop(&s);
