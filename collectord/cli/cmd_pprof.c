@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "collectord/cli/options.h"
+#include "collectord/cli/report_hint.h"
 #include "collectord/cli/say.h"
 #include "collectord/cli/shell.h"
 #include "collectord/profile/report_details.h"
@@ -138,7 +139,7 @@ static int add_comment(struct profile *p, const char *text)
 static int serve(struct pprof_request *q, const struct shell_command *c, const char *regex)
 {
 	struct shell s = { .by_line = !c };
-	struct source_peak peak;
+	struct source_peak peak = { 0 };
 	struct fault f = { "" };
 	int r = source_read_all(&q->report.sources, &s.p, &peak, &f);
 
@@ -156,9 +157,13 @@ static int serve(struct pprof_request *q, const struct shell_command *c, const c
 		r = shell_report(&s, c, &s.settings, &f);
 	else if (!r)
 		r = shell_run(&s);
+	if (r)
+		say("%s", f.text);
+	if (c && s.p)
+		report_hint(s.p, &s.settings, c->kind, &peak, r != 0);
 	shell_remove_files();
 	profile_free(s.p);
-	return r ? say_fault(&f, EXIT_FAULT) : EXIT_OK;
+	return r ? EXIT_FAULT : EXIT_OK;
 }
 
 static int pprof_run(const struct command *c, int argc, char **argv)

@@ -10,48 +10,13 @@
 #include "collectord/cli/options.h"
 #include "collectord/cli/output.h"
 #include "collectord/cli/pager.h"
+#include "collectord/cli/report_hint.h"
 #include "collectord/cli/report_options.h"
 #include "collectord/cli/say.h"
 #include "collectord/cli/size.h"
 #include "collectord/profile/convert.h"
 #include "collectord/profile/report_details.h"
 #include "collectord/profile/report_groups.h"
-
-/* --- hints ------------------------------------------------------------------------------------------- */
-
-static bool has_any(const struct profile *p, const char *type)
-{
-	uint32_t t = profile_find_type(p, type);
-
-	for (size_t i = 0; i < p->n_samples && t != PROFILE_NONE; i++)
-		if (p->samples[i].values[t])
-			return true;
-	return false;
-}
-
-/* The report on one snapshot is empty: where there is something. */
-static void hint_at_more(const struct profile *p, const struct report_request *q, const struct source_peak *peak)
-{
-	char others[1024];
-	size_t type = 0;
-
-	if (q->sources.sources.n != 1 || *q->sources.base || *q->sources.diff_base || !peak->is_snapshot ||
-	    report_sample_type(p, q->report.sample_index, &type, NULL) ||
-	    (p->n_samples && has_any(p, p->sample_types[type].type)))
-		return;
-	if (peak->bytes > 0) {
-		say("nothing is in use in this snapshot; -peak shows the moment when most was, -alloc_space all "
-		    "allocations");
-	} else if (has_any(p, "alloc_space")) {
-		say("nothing is in use in this snapshot; -alloc_space shows all allocations");
-	} else {
-		source_list_below(q->sources.sources.at[0], others, sizeof(others));
-		if (*others)
-			say("nothing was sampled in this program; others of its run: %s", others);
-		else
-			say("nothing was sampled in this program; `heaptap run -r 1` records every allocation");
-	}
-}
 
 static void note(void *arg, const char *line)
 {
@@ -137,9 +102,7 @@ static int report(struct report_request *q)
 	r = print_to_memory(p, q, &text, &len);
 	if (!r)
 		r = deliver(q, text, len);
-	if (!r && !q->temporary && !q->lifetime && !q->sizes && q->report.kind != REPORT_TAGS &&
-	    q->report.kind != REPORT_COMMENTS)
-		hint_at_more(p, q, &peak);
+	report_hint(p, q, q->report.kind, &peak, r != 0);
 	free(text);
 	profile_free(p);
 	return r;

@@ -206,6 +206,7 @@ int source_load(const char *path, bool peak, struct profile **ret, struct source
 	r = profile_from_snapshot(s, peak ? CONVERT_PEAK : CONVERT_NOW, &p, f);
 	*ret_peak = (struct source_peak){ .is_snapshot = true,
 					  .is_live = source_was_live(path),
+					  .is_peak = peak,
 					  .bytes = (double)s->total.peak_bytes / (1 << WEIGHT_BYTES_SHIFT),
 					  .elapsed_ns = s->peak_elapsed_ns,
 					  .moment = profile_moment_of(s) };

@@ -48,7 +48,7 @@ OPTIONS = {
     "source_path": lambda r: r.choice(["src", ".", "/x/server", "nosuch:src", "/"]),
     "trim_path": lambda r: r.choice(["/src", "/src/server", "/usr:/src", "nosuch", "/home/u/", "/"]),
 }
-SYMBOLIZATION = re.compile(r"[0-9]+ modules? could not be named|Local symbolization failed|Some binary filenames|Try setting PPROF|Main binary filename")
+SYMBOLIZATION = re.compile(r"[0-9]+ modules? could not be named|Local symbolization failed|Some binary filenames|Try setting PPROF|Main binary filename|samples have no labels|-alloc_space shows ")
 
 
 def pick_regex(rng, usual):
