@@ -238,6 +238,12 @@ static double variance(u128 sum, unsigned shift)
 	return (i128)sum > 0 ? (double)sum / (double)(1u << shift) : 0;
 }
 
+/* A stack whose allocs wait in spill counters while its frees were drained: nothing of it was seen to be in use. */
+static uint64_t at_peak(uint64_t sum)
+{
+	return (int64_t)sum > 0 ? sum : 0;
+}
+
 static void values_of(const struct bucket *k, struct snapshot_values *ret)
 {
 	const struct books_sums now = inuse(k);
@@ -249,8 +255,8 @@ static void values_of(const struct bucket *k, struct snapshot_values *ret)
 		.alloc_bytes = k->alloc.bytes,
 		.free_count = k->freed.count - k->inherited.count,
 		.free_bytes = k->freed.bytes - k->inherited.bytes,
-		.peak_count = k->peak.count,
-		.peak_bytes = k->peak.bytes,
+		.peak_count = at_peak(k->peak.count),
+		.peak_bytes = at_peak(k->peak.bytes),
 		.var_alloc_count = variance(k->alloc.var_count, WEIGHT_VARC_SHIFT),
 		.var_alloc_bytes = variance(k->alloc.var_bytes, 0),
 		.var_inuse_count = variance(now.var_count, WEIGHT_VARC_SHIFT),

@@ -208,6 +208,26 @@ Test(books, free_before_its_alloc_comes_out_even)
 	books_done(&b);
 }
 
+/* The same of one stack while another one makes the peak: that reads as nothing, not as 64 petabytes. */
+Test(books, a_stack_below_zero_at_the_peak_had_nothing_in_use)
+{
+	struct abi_event f = { .kind = ABI_EVENT_FREE, .size = 1000, .rate = 1, .stack = 1 };
+	struct abi_event a = { .kind = ABI_EVENT_ALLOC, .size = 5000, .rate = 1, .stack = 2 };
+	struct snapshot_values v;
+	struct books b;
+
+	cr_assert_eq(books_init(&b, SLOTS), 0);
+	books_event(&b, bucket(&b, 1), &f, 1);
+	books_event(&b, bucket(&b, 2), &a, 2);
+	books_values(&b, bucket(&b, 1), &v);
+	cr_assert_eq(v.peak_count, 0);
+	cr_assert_eq(v.peak_bytes, 0);
+	books_values(&b, bucket(&b, 2), &v);
+	cr_assert_eq(v.peak_count, 1 << 16);
+	cr_assert_eq(v.peak_bytes, 5000 << 8);
+	books_done(&b);
+}
+
 Test(books, variance_has_the_units_a_snapshot_promises)
 {
 	struct abi_event e = { .kind = ABI_EVENT_ALLOC, .size = 1000, .rate = 512 * 1024, .stack = 1 };
