@@ -7,29 +7,21 @@
 
 #include <dwarf.h>
 #include <elfutils/libdwelf.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "collectord/profile/elf_sections.h"
-
-static bool is_unfit(const char *path)
-{
-	struct stat st;
-
-	return stat(path, &st) == 0 && !S_ISREG(st.st_mode);
-}
+#include "collectord/profile/plain_file.h"
 
 static bool would_hold_up(const char *above, const char *dir, int dir_len, const char *below, const char *debuglink)
 {
 	char path[PATH_MAX];
 	int n = snprintf(path, sizeof(path), "%s%.*s%s/%s", above, dir_len, dir, below, debuglink);
 
-	return n > 0 && n < (int)sizeof(path) && is_unfit(path);
+	return n > 0 && n < (int)sizeof(path) && plain_file_is_trap(path);
 }
 
 static bool is_trap(const char *file, const char *debuglink)
@@ -40,7 +32,7 @@ static bool is_trap(const char *file, const char *debuglink)
 	if (!debuglink)
 		return false;
 	if (debuglink[0] == '/')
-		return is_unfit(debuglink);
+		return plain_file_is_trap(debuglink);
 	return slash &&
 	       (would_hold_up("", file, len, "", debuglink) || would_hold_up("", file, len, "/.debug", debuglink) ||
 		would_hold_up("/usr/lib/debug", file, len, "", debuglink));
@@ -121,7 +113,6 @@ static const char *dwarf_folder(Dwfl_Module *module, int *ret_len)
 static int open_shared(Dwfl_Module *module, const char *link, const void *id, ssize_t n)
 {
 	char path[PATH_MAX];
-	struct stat st;
 	int len, fd;
 	const char *folder = dwarf_folder(module, &len);
 
@@ -129,8 +120,8 @@ static int open_shared(Dwfl_Module *module, const char *link, const void *id, ss
 		snprintf(path, sizeof(path), "%s", link);
 	else
 		snprintf(path, sizeof(path), "%.*s/%s", len, folder, link);
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (fd < 0 || (!fstat(fd, &st) && S_ISREG(st.st_mode) && n > 0 && is_fit(fd, id, (size_t)n)))
+	fd = plain_file_open(path);
+	if (fd < 0 || (n > 0 && is_fit(fd, id, (size_t)n)))
 		return fd;
 	close(fd);
 	return -1;
@@ -203,7 +194,7 @@ bool debug_files_split_is_fit(Dwfl_Module *module, Dwarf_Die *unit)
 	if (!file)
 		return true;
 	if (file[0] == '/')
-		return !is_unfit(file);
+		return !plain_file_is_trap(file);
 	folder = dwarf_folder(module, &len);
 	snprintf(below, sizeof(below), "/%s", dir ? dir : "");
 	return !would_hold_up("", folder, len, "", file) && !would_hold_up("", folder, len, below, file) &&

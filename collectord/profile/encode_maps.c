@@ -7,7 +7,6 @@
 
 #include <elfutils/libdwelf.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <gelf.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -16,6 +15,7 @@
 #include <unistd.h>
 
 #include "collectord/profile/encode_frame.h"
+#include "collectord/profile/plain_file.h"
 
 #define PAGE 4096u
 
@@ -77,8 +77,7 @@ static size_t put_segments(const struct profile_mapping *m, Elf *elf, FILE *out)
 /* How many lines the file of a mapping gave: none if it is not the one that ran. */
 static size_t put_from_file(const struct profile_mapping *m, FILE *out)
 {
-	int fd = m->file[0] == '/' && *m->build_id ? open(m->file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
-						   : -1;
+	int fd = m->file[0] == '/' && *m->build_id ? plain_file_open(m->file) : -1;
 	Elf *elf;
 	size_t put = 0;
 

@@ -2,36 +2,18 @@
 #include "collectord/profile/module_file.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "collectord/profile/plain_file.h"
 #include "collectord/profile/vdso_file.h"
 
 #define MAX_FILE ((off_t)16 << 30) /* the largest programs have some 5 GB of DWARF */
 
 const char module_changed[] = "changed since the run";
 const char module_gone[] = "no longer there";
-
-/* Opening a FIFO or a device can have effects, on whoever waits at the other end or on a machine: what it is is
- * seen first.  The name is a foreign program's; the one that was looked at is the one that is opened. */
-static int open_regular(const char *path)
-{
-	int there = open(path, O_PATH | O_CLOEXEC), fd = -1;
-	char same[32];
-	struct stat st;
-
-	if (there < 0)
-		return -1;
-	snprintf(same, sizeof(same), "/proc/self/fd/%d", there);
-	errno = EINVAL;
-	if (!fstat(there, &st) && S_ISREG(st.st_mode))
-		fd = open(same, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	close(there);
-	return fd;
-}
 
 /* Why a file cannot be the module's, or NULL. */
 static const char *what_is_wrong(int fd, bool has_build_id, int64_t began)
@@ -50,12 +32,13 @@ static const char *what_is_wrong(int fd, bool has_build_id, int64_t began)
 int module_open(const struct profile_mapping *m, int64_t began, const char **ret_why)
 {
 	bool is_vdso = !strcmp(m->file, VDSO_NAME);
-	int fd = is_vdso ? vdso_open() : open_regular(m->file);
+	int fd = is_vdso ? vdso_open() : plain_file_open(m->file);
 	const char *why;
 
 	if (fd < 0) {
 		*ret_why = is_vdso || errno == ENOENT ? module_gone
 			   : errno == EINVAL          ? "not a file"
+			   : errno == ENODATA         ? "empty"
 						      : "cannot be opened";
 		return -1;
 	}

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "collectord/profile/plain_file.h"
 #include "collectord/profile/report_work.h"
 
 #define MARGIN 5            /* lines shown around those that have values */
@@ -29,13 +30,23 @@ static const char *parent_of(struct report *r, const char *dir)
 	return slash == clean ? "/" : report_format_string(r, "%.*s", (int)(slash - clean), clean);
 }
 
+/* The name is from a binary's DWARF: its author may have written what should not be opened. */
+static FILE *open_text(const char *path)
+{
+	int fd = plain_file_open(path);
+
+	if (fd < 0)
+		return errno == ENODATA ? fopen("/dev/null", "re") : NULL;
+	return fdopen(fd, "re");
+}
+
 static FILE *open_below(struct report *r, const char *dir, const char *path)
 {
 	for (;;) {
 		const char *name =
 			graph_clean_path(r->p, *dir ? report_format_string(r, "%s/%s", dir, path) : path);
 		const char *parent = parent_of(r, dir);
-		FILE *in = name ? fopen(name, "re") : NULL;
+		FILE *in = name ? open_text(name) : NULL;
 
 		if (in || !strcmp(parent, dir))
 			return in;
@@ -85,7 +96,7 @@ static FILE *open_source(struct report *r, const char *file, const char *search,
 	FILE *in;
 
 	if (*path == '/') {
-		in = fopen(path, "re");
+		in = open_text(path);
 		why = report_format_string(r, "open %s: %s", path, strerror(errno));
 		why[strlen("open : ") + strlen(path)] =
 			(char)tolower((unsigned char)why[strlen("open : ") + strlen(path)]);

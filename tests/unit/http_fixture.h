@@ -58,12 +58,11 @@ static inline void read_build_id(const char *at, const char *end, struct module_
 	}
 }
 
-static inline int publish_program(struct dl_phdr_info *info, size_t size, void *arg)
+/* As a program's shim would, but saying that its file is `path`. */
+static inline void publish_program_as(const struct dl_phdr_info *info, const struct abi_region *r, const char *path)
 {
 	struct module_info m = { .start = UINT64_MAX, .bias = info->dlpi_addr };
-	char self[512] = "";
 
-	(void)size;
 	for (int i = 0; i < info->dlpi_phnum; i++) {
 		const ElfW(Phdr) *ph = &info->dlpi_phdr[i];
 		uint64_t start = info->dlpi_addr + ph->p_vaddr, end = start + ph->p_memsz;
@@ -75,8 +74,16 @@ static inline int publish_program(struct dl_phdr_info *info, size_t size, void *
 		m.start = start < m.start ? start & ~4095ull : m.start;
 		m.end = end > m.end ? end : m.end;
 	}
+	cr_assert(module_publish(r, &m, path, (uint32_t)strlen(path)));
+}
+
+static inline int publish_program(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	char self[512] = "";
+
+	(void)size;
 	cr_assert_gt(readlink("/proc/self/exe", self, sizeof(self) - 1), 0);
-	cr_assert(module_publish(arg, &m, self, (uint32_t)strlen(self)));
+	publish_program_as(info, arg, self);
 	return 1; /* the first one is the program */
 }
 
