@@ -15,6 +15,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "collectord/profile/write_all.h"
+
 #define NAMES_TRIED 1000
 
 extern char **environ;
@@ -61,16 +63,10 @@ static const char script[] =
 static int memory_file(const char *text, size_t len)
 {
 	int fd = memfd_create("graph", MFD_CLOEXEC);
-	size_t done = 0;
 
-	while (fd >= 0 && done < len) {
-		ssize_t n = write(fd, text + done, len - done);
-
-		if (n < 0 && errno != EINTR) {
-			close(fd);
-			return -1;
-		}
-		done += n > 0 ? (size_t)n : 0;
+	if (fd >= 0 && write_all(fd, text, len)) {
+		close(fd);
+		return -1;
 	}
 	if (fd >= 0)
 		lseek(fd, 0, SEEK_SET);

@@ -10,6 +10,7 @@
 #include "collectord/cli/say.h"
 #include "collectord/cli/source.h"
 #include "collectord/profile/pprof.h"
+#include "collectord/profile/write_all.h"
 
 #define NAMES_MAX 10000
 
@@ -92,19 +93,6 @@ static int create(const char *dir, const char *prefix, char **ret_path, int *ret
 			return -error;
 	}
 	return -EEXIST;
-}
-
-static int write_all(int fd, const char *data, size_t len)
-{
-	while (len) {
-		ssize_t n = write(fd, data, len);
-
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		data += n > 0 ? n : 0;
-		len -= n > 0 ? (size_t)n : 0;
-	}
-	return 0;
 }
 
 void source_save(const struct profile *p)

@@ -18,6 +18,7 @@
 #include "collectord/cli/url_text.h"
 #include "collectord/live/memfd.h"
 #include "collectord/profile/snapshot.h"
+#include "collectord/profile/write_all.h"
 
 #define DEFAULT_TIMEOUT_S 60
 #define MORE_TIMEOUT_S 5
@@ -100,15 +101,7 @@ static size_t on_data(char *data, size_t size, size_t n, void *arg)
 		return keep_error(t, data, left);
 	t->size += left;
 	t->too_large = t->size > SNAPSHOT_MAX_FILE;
-	while (left && !t->too_large) {
-		ssize_t wrote = write(t->fd, data, left);
-
-		if (wrote < 0 && errno != EINTR)
-			return 0;
-		data += wrote > 0 ? wrote : 0;
-		left -= wrote > 0 ? (size_t)wrote : 0;
-	}
-	return t->too_large ? 0 : n * size;
+	return t->too_large || write_all(t->fd, data, left) ? 0 : left;
 }
 
 /* --- one transfer -------------------------------------------------------------------------------------------- */

@@ -17,6 +17,7 @@
 
 #include "collectord/http/worker_impl.h"
 #include "collectord/live/memfd.h"
+#include "collectord/profile/write_all.h"
 
 #define SPARE_FD 16 /* above those a worker gets, so that placing one overwrites no other */
 
@@ -62,28 +63,15 @@ static int spare_memfd(const char *name)
 	return high;
 }
 
-static int put(int fd, const void *at, size_t len)
-{
-	while (len) {
-		ssize_t n = write(fd, at, len);
-
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		at = (const char *)at + (n > 0 ? n : 0);
-		len -= n > 0 ? (size_t)n : 0;
-	}
-	return 0;
-}
-
 static int write_task(const struct task *t, const struct task_parts *parts)
 {
 	int fd = spare_memfd("heaptap task"), r;
 
 	if (fd < 0)
 		return fd;
-	r = put(fd, t, sizeof(*t));
+	r = write_all(fd, t, sizeof(*t));
 	for (int i = 0; i < TASK_PARTS && !r; i++)
-		r = put(fd, parts->at[i], t->len[i]);
+		r = write_all(fd, parts->at[i], t->len[i]);
 	if (r)
 		close(fd);
 	return r ? r : fd;

@@ -5,6 +5,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "collectord/profile/write_all.h"
+
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 8u /* Linux 6.3; Debian 12's headers are older */
 #endif
@@ -19,22 +21,9 @@ int memfd_new(const char *name)
 	return fd < 0 ? -errno : fd;
 }
 
-int memfd_fill(int fd, const char *buf, size_t len)
-{
-	while (len) {
-		ssize_t n = write(fd, buf, len);
-
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		buf += n > 0 ? n : 0;
-		len -= n > 0 ? (size_t)n : 0;
-	}
-	return 0;
-}
-
 int memfd_with(const void *buf, size_t len, int *ret_fd)
 {
-	int fd = memfd_new("heaptap snapshot"), r = fd < 0 ? fd : memfd_fill(fd, buf, len);
+	int fd = memfd_new("heaptap snapshot"), r = fd < 0 ? fd : write_all(fd, buf, len);
 
 	if (r && fd >= 0)
 		close(fd);

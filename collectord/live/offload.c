@@ -13,6 +13,7 @@
 
 #include "collectord/live/loop.h"
 #include "collectord/live/memfd.h"
+#include "collectord/profile/write_all.h"
 
 #define DEADLINE_MS 60000
 
@@ -37,7 +38,7 @@ static void work(int fd, pid_t parent, offload_make *make, const void *arg)
 		_exit(EIO);
 	r = make(arg, &buf, &len);
 	if (!r)
-		r = memfd_fill(fd, buf, len);
+		r = write_all(fd, buf, len);
 	_exit(r ? -r & 0xff : 0);
 }
 

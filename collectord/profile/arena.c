@@ -153,6 +153,26 @@ void index_done(struct index *ix)
 	*ix = (struct index){ 0 };
 }
 
+bool table_reserve(void *table, size_t n, size_t *cap, size_t size)
+{
+	size_t want = *cap ? *cap : 64;
+	void *old, *grown;
+
+	if (n < *cap)
+		return true;
+	if (n > UINT32_MAX / 4)
+		return false;
+	while (want <= n)
+		want *= 2;
+	memcpy(&old, table, sizeof(old));
+	grown = reallocarray(old, want, size);
+	if (!grown)
+		return false;
+	memcpy(table, &grown, sizeof(grown));
+	*cap = want;
+	return true;
+}
+
 struct string_key {
 	const struct strings *table;
 	const char *s;
@@ -180,18 +200,6 @@ static uint64_t hash_bytes(const char *s, size_t n)
 	return hash_word(h, w);
 }
 
-static bool strings_grow(struct strings *t)
-{
-	uint32_t cap = t->cap ? t->cap * 2 : 256;
-	const char **at = t->cap > UINT32_MAX / 4 ? NULL : reallocarray(t->at, cap, sizeof(*at));
-
-	if (!at)
-		return false;
-	t->at = at;
-	t->cap = cap;
-	return true;
-}
-
 uint32_t strings_add(struct strings *t, const char *s, size_t n)
 {
 	struct string_key key = { .table = t, .s = s, .n = strnlen(s, n) };
@@ -201,7 +209,7 @@ uint32_t strings_add(struct strings *t, const char *s, size_t n)
 
 	if (found != ARENA_NONE)
 		return found;
-	if (t->n == t->cap && !strings_grow(t))
+	if (!table_reserve(&t->at, t->n, &t->cap, sizeof(*t->at)))
 		return ARENA_NONE;
 	copy = arena_alloc(t->arena, key.n + 1);
 	if (!copy || !index_add(&t->index, hash, t->n))

@@ -1,5 +1,5 @@
-/* collectord/profile/arena.h - memory that goes all at once, and small indexes over tables: profile/'s private
- * tools.
+/* collectord/profile/arena.h - memory that goes all at once, tables that grow, and small indexes over them:
+ * profile/'s private tools.
  *
  * One owner, one thread.  Zero-initialised structs are ready to use; the _done functions take them at any stage.
  * Failure is always "out of memory": NULL, false or ARENA_NONE. */
@@ -21,6 +21,11 @@ struct arena {
 
 void *arena_alloc(struct arena *a, size_t n); /* zeroed, 16-byte aligned */
 void arena_done(struct arena *a);
+
+/* Room for entry `n` of the malloc'ed table `*(T **)table` of `*cap` entries of `size` bytes; it at least doubles,
+ * and what is new is not zeroed.  On failure it is as it was.  Numbers of entries have 32 bits: more is no memory.
+ */
+bool table_reserve(void *table, size_t n, size_t *cap, size_t size);
 
 /* Hash -> number of a table's entry.  The table stays with the caller, who says whether an entry is the one. */
 struct index {
@@ -44,7 +49,8 @@ static inline uint64_t hash_word(uint64_t h, uint64_t v)
 struct strings {
 	struct arena *arena; /* where the bytes live; set by the owner */
 	const char **at;     /* malloc'ed */
-	uint32_t n, cap;
+	uint32_t n;
+	size_t cap;
 	struct index index;
 };
 

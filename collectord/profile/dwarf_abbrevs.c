@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "collectord/profile/arena.h"
+
 #define MAX_CODE (1u << 20) /* compilers count from 1 */
 #define MAX_FORMS (1u << 24)
 
@@ -164,32 +166,11 @@ const uint8_t *dwarf_skip_form(const struct dwarf_abbrevs *t, uint16_t form, con
 	}
 }
 
-/* Room for entry `n` of a table of `size` bytes each; new entries are zero. */
-static bool reserve(void *table, uint32_t *cap, uint32_t n, size_t size)
-{
-	uint32_t want = *cap ? *cap : 256;
-	uint8_t *bigger;
-	void *old;
-
-	if (n < *cap)
-		return true;
-	while (want <= n)
-		want *= 2;
-	memcpy(&old, table, sizeof(old));
-	bigger = reallocarray(old, want, size);
-	if (!bigger)
-		return false;
-	memset(bigger + *cap * size, 0, (want - *cap) * size);
-	memcpy(table, &bigger, sizeof(bigger));
-	*cap = want;
-	return true;
-}
-
 static int add_form(struct dwarf_abbrevs *t, struct dwarf_abbrev *a, unsigned name, unsigned form)
 {
 	const int size = form_size(t, form);
 
-	if (!reserve(&t->forms, &t->cap_forms, t->n_forms, sizeof(*t->forms)))
+	if (!table_reserve(&t->forms, t->n_forms, &t->cap_forms, sizeof(*t->forms)))
 		return -ENOMEM;
 	t->forms[t->n_forms++] = (uint16_t)form;
 	if (name == DW_AT_sibling)
@@ -204,12 +185,14 @@ static int add_abbrev(struct dwarf_abbrevs *t, Dwarf_Abbrev *from)
 {
 	struct dwarf_abbrev a = { .first_form = t->n_forms, .sibling = UINT32_MAX, .exists = true };
 	unsigned code = dwarf_getabbrevcode(from), name, form;
+	const size_t known = t->n;
 	int r = 0;
 
 	if (code >= MAX_CODE)
 		return 1;
-	if (!reserve(&t->at, &t->n, code, sizeof(*t->at)))
+	if (!table_reserve(&t->at, code, &t->n, sizeof(*t->at)))
 		return -ENOMEM;
+	memset(t->at + known, 0, (t->n - known) * sizeof(*t->at));
 	if (t->at[code].exists)
 		return 0;
 	a.tag = (uint16_t)dwarf_getabbrevtag(from);

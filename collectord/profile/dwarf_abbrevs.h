@@ -16,7 +16,9 @@ struct dwarf_abbrev {
 struct dwarf_abbrevs {
 	struct dwarf_abbrev *at; /* by code */
 	uint16_t *forms;
-	uint32_t n, n_forms, cap_forms;
+	size_t n;
+	uint32_t n_forms;
+	size_t cap_forms;
 	uint8_t address_size, offset_size, version;
 };
 

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "collectord/profile/arena.h"
 #include "collectord/profile/debug_files.h"
 #include "collectord/profile/dwarf_names.h"
 #include "collectord/profile/dwarf_scopes.h"
@@ -25,7 +26,8 @@
 struct table {
 	struct spans spans; /* items count functions */
 	Dwarf_Die *at;
-	uint32_t n, cap;
+	uint32_t n;
+	size_t cap;
 };
 
 struct unit {
@@ -38,7 +40,8 @@ struct unit {
 struct dwarf_frames {
 	Dwarf_Addr bias;
 	struct unit *units;
-	uint32_t n_units, cap_units;
+	uint32_t n_units;
+	size_t cap_units;
 	struct spans unit_spans;
 	struct dwarf_names *names;
 };
@@ -55,30 +58,12 @@ static int add_ranges(struct spans *t, Dwarf_Die *die, uint32_t item)
 	return r;
 }
 
-/* Room for entry `n` of a malloc'ed table. */
-static int grow(void *table, uint32_t n, uint32_t *cap, size_t size)
-{
-	void *old, *bigger;
-	uint32_t want = n ? 2 * n : 64;
-
-	if (n < *cap)
-		return 0;
-	memcpy(&old, table, sizeof(old));
-	bigger = n > UINT32_MAX / 4 ? NULL : reallocarray(old, want, size);
-	if (!bigger)
-		return -ENOMEM;
-	memcpy(table, &bigger, sizeof(bigger));
-	*cap = want;
-	return 0;
-}
-
 static int add_unit(struct dwarf_frames *d, const struct unit *u)
 {
 	Dwarf_Die die = u->lines; /* also in split DWARF the half that stays has the ranges */
-	int r = grow(&d->units, d->n_units, &d->cap_units, sizeof(*d->units));
 
-	if (r)
-		return r;
+	if (!table_reserve(&d->units, d->n_units, &d->cap_units, sizeof(*d->units)))
+		return -ENOMEM;
 	d->units[d->n_units] = *u;
 	return add_ranges(&d->unit_spans, &die, d->n_units++);
 }
@@ -159,10 +144,8 @@ static bool has_code_of_its_own(Dwarf_Die *die)
 
 static int add_function(struct table *t, Dwarf_Die *die)
 {
-	int r = grow(&t->at, t->n, &t->cap, sizeof(*t->at));
-
-	if (r)
-		return r;
+	if (!table_reserve(&t->at, t->n, &t->cap, sizeof(*t->at)))
+		return -ENOMEM;
 	t->at[t->n] = *die;
 	return add_ranges(&t->spans, die, t->n++);
 }

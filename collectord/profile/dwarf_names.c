@@ -22,7 +22,8 @@ struct dwarf_names {
 	struct dwarf_scopes scopes;
 	struct arena arena;
 	struct known *known;
-	uint32_t n_known, cap_known;
+	uint32_t n_known;
+	size_t cap_known;
 	struct index by_die;
 };
 
@@ -88,30 +89,15 @@ static int make_name(struct dwarf_names *n, Dwarf_Die *declaration, const char *
 	return 0;
 }
 
-static int grow_known(struct dwarf_names *n)
-{
-	uint32_t want = n->cap_known ? 2 * n->cap_known : 64;
-	struct known *bigger;
-
-	if (n->n_known < n->cap_known)
-		return 0;
-	bigger = reallocarray(n->known, want, sizeof(*bigger));
-	if (!bigger)
-		return -ENOMEM;
-	n->known = bigger;
-	n->cap_known = want;
-	return 0;
-}
-
 /* The name of a declaration, made at the first question: entry n_known is the question, then the answer. */
 static int qualified_name(struct dwarf_names *n, Dwarf_Die *declaration, const char **ret)
 {
 	uint64_t hash = hash_word(1, (uintptr_t)declaration->addr);
 	uint32_t at;
-	int r = grow_known(n);
+	int r;
 
-	if (r)
-		return r;
+	if (!table_reserve(&n->known, n->n_known, &n->cap_known, sizeof(*n->known)))
+		return -ENOMEM;
 	n->known[n->n_known].die = declaration->addr;
 	at = index_find(&n->by_die, hash, same_die, n);
 	if (at == ARENA_NONE) {

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "collectord/profile/arena.h"
 #include "collectord/profile/dwarf_walk.h"
 
 #define NO_SCOPE UINT32_MAX
@@ -38,16 +39,8 @@ bool dwarf_holds_functions(int tag)
 
 static int add_scope(struct dwarf_scopes *s, const Dwarf_Die *die, uint32_t parent)
 {
-	uint32_t want = s->cap ? 2 * s->cap : 256;
-	struct scope *bigger;
-
-	if (s->n == s->cap) {
-		bigger = s->cap > UINT32_MAX / 4 ? NULL : reallocarray(s->at, want, sizeof(*bigger));
-		if (!bigger)
-			return -ENOMEM;
-		s->at = bigger;
-		s->cap = want;
-	}
+	if (!table_reserve(&s->at, s->n, &s->cap, sizeof(*s->at)))
+		return -ENOMEM;
 	s->at[s->n++] = (struct scope){ *die, parent };
 	return 0;
 }

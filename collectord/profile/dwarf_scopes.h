@@ -12,7 +12,8 @@ struct scope;
 struct dwarf_scopes {
 	const void *unit; /* its entry's address; NULL = none */
 	struct scope *at; /* as they stand in the file, so sorted by address and whole subtrees together */
-	uint32_t n, cap;
+	uint32_t n;
+	size_t cap;
 };
 
 #define DWARF_MAX_TREE 128 /* nesting of namespaces, classes and blocks that is followed */

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "collectord/profile/arena.h"
 #include "collectord/profile/elf_sections.h"
 
 #define MAX_FUNCTIONS (1u << 22) /* chromium has a million */
@@ -72,15 +73,8 @@ static uint8_t address_encoding(const Dwarf_CIE *cie)
 
 static int add_cie(struct reader *r, uint64_t offset, const Dwarf_CIE *cie)
 {
-	if (r->n == r->cap) {
-		size_t cap = r->cap ? 2 * r->cap : 16;
-		struct encoding *bigger = reallocarray(r->encodings, cap, sizeof(*bigger));
-
-		if (!bigger)
-			return -ENOMEM;
-		r->encodings = bigger;
-		r->cap = cap;
-	}
+	if (!table_reserve(&r->encodings, r->n, &r->cap, sizeof(*r->encodings)))
+		return -ENOMEM;
 	r->encodings[r->n++] = (struct encoding){ offset, address_encoding(cie) };
 	return 0;
 }

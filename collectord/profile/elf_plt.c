@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "collectord/profile/arena.h"
 #include "collectord/profile/elf_sections.h"
 
 #define MAX_SLOTS (1u << 20)
@@ -24,15 +25,8 @@ struct slots {
 
 static int add_slot(struct slots *t, uint64_t address, const char *name)
 {
-	if (t->n == t->cap) {
-		size_t cap = t->cap ? 2 * t->cap : 64;
-		struct slot *bigger = reallocarray(t->at, cap, sizeof(*bigger));
-
-		if (!bigger)
-			return -ENOMEM;
-		t->at = bigger;
-		t->cap = cap;
-	}
+	if (!table_reserve(&t->at, t->n, &t->cap, sizeof(*t->at)))
+		return -ENOMEM;
 	t->at[t->n++] = (struct slot){ address, name };
 	return 0;
 }

@@ -25,7 +25,8 @@ struct speedscope {
 	struct arena memory;
 	struct strings texts;
 	struct speedscope_frame *frames; /* malloc'ed */
-	uint32_t n_frames, room;
+	uint32_t n_frames;
+	size_t room;
 	struct index by_text;
 	uint32_t **frame_numbers; /* of each location's lines */
 	bool failed;
@@ -43,21 +44,6 @@ static bool same_frame(const void *ctx, uint32_t entry)
 	return k->s->frames[entry].name == k->frame.name && k->s->frames[entry].file == k->frame.file;
 }
 
-static bool make_room(struct speedscope *s)
-{
-	uint32_t room = s->room ? 2 * s->room : 256;
-	struct speedscope_frame *grown;
-
-	if (s->n_frames < s->room)
-		return true;
-	grown = reallocarray(s->frames, room, sizeof(*grown));
-	if (!grown)
-		return false;
-	s->frames = grown;
-	s->room = room;
-	return true;
-}
-
 static uint32_t add_frame(struct speedscope *s, struct speedscope_frame frame)
 {
 	const struct frame_key key = { s, frame };
@@ -66,7 +52,8 @@ static uint32_t add_frame(struct speedscope *s, struct speedscope_frame frame)
 
 	if (found != ARENA_NONE)
 		return found;
-	if (!make_room(s) || !index_add(&s->by_text, hash, s->n_frames))
+	if (!table_reserve(&s->frames, s->n_frames, &s->room, sizeof(*s->frames)) ||
+	    !index_add(&s->by_text, hash, s->n_frames))
 		return ARENA_NONE;
 	s->frames[s->n_frames] = frame;
 	return s->n_frames++;

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "collectord/profile/arena.h"
 #include "collectord/profile/report_format.h"
 
 /* --- nodes ------------------------------------------------------------------------------------------- */
@@ -83,7 +84,7 @@ uint32_t graph_add_node(struct graph *g, uint32_t parent, const struct graph_key
 		return PROFILE_NONE;
 	if (*slot)
 		return *slot - 1;
-	if (!graph_reserve(&g->nodes, g->n_nodes, &g->nodes_room, sizeof(*g->nodes)))
+	if (!table_reserve(&g->nodes, g->n_nodes, &g->nodes_room, sizeof(*g->nodes)))
 		return PROFILE_NONE;
 	g->nodes[g->n_nodes] = (struct graph_node){ .key = *k,
 						    .in = PROFILE_NONE,

@@ -64,13 +64,16 @@ struct graph {
 	bool inline_edges;        /* edges into nodes that are inlined somewhere are enough, and no residual ones */
 	bool has_inline;          /* some node is */
 	struct graph_node *nodes; /* all, kept or not */
-	uint32_t n_nodes, nodes_room;
+	uint32_t n_nodes;
+	size_t nodes_room;
 	uint32_t *first_node; /* per location: where its nodes start in line_nodes; one more entry ends the last */
 	uint32_t *line_nodes; /* node of each line, innermost first */
 	struct graph_edge *edges;
-	uint32_t n_edges, edges_room;
+	uint32_t n_edges;
+	size_t edges_room;
 	struct graph_tag *tags;
-	uint32_t n_tags, tags_room;
+	uint32_t n_tags;
+	size_t tags_room;
 	struct graph_table node_table, edge_table, tag_table;
 	const char **names, **files, **objects; /* interned: per function, cleaned; per mapping */
 	uint32_t *order; /* the graph proper: nodes kept and not zero, sorted by graph_sort() */
@@ -140,7 +143,6 @@ uint32_t *graph_slot(const struct graph *g, struct graph_table *t, uint32_t hash
 		     graph_rehash rehash);
 
 void graph_table_clear(struct graph_table *t);
-bool graph_reserve(void *table, uint32_t n, uint32_t *room, size_t size); /* for one more entry; false: ENOMEM */
 
 /* report_node.c */
 const char *graph_clean_path(struct profile *p, const char *path); /* interned; NULL: ENOMEM */

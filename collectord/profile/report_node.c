@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "collectord/profile/report_format.h"
+#include "collectord/profile/arena.h"
 #include "collectord/profile/report_graph.h"
 
 /* --- names ------------------------------------------------------------------------------------------- */
@@ -166,7 +167,7 @@ static struct graph_tag *tag_get(struct graph *g, const struct graph_tag *like)
 		return NULL;
 	if (*slot)
 		return &g->tags[*slot - 1];
-	if (!graph_reserve(&g->tags, g->n_tags, &g->tags_room, sizeof(*g->tags)))
+	if (!table_reserve(&g->tags, g->n_tags, &g->tags_room, sizeof(*g->tags)))
 		return NULL;
 	g->tags[g->n_tags] = *like;
 	g->tags[g->n_tags].next = g->nodes[like->node].tags;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "collectord/profile/report_graph.h"
+#include "collectord/profile/arena.h"
 
 uint32_t graph_hash(uint64_t a, uint64_t b)
 {
@@ -55,23 +56,6 @@ void graph_table_clear(struct graph_table *t)
 	t->n = 0;
 }
 
-/* Room for one more entry of a table. */
-bool graph_reserve(void *table, uint32_t n, uint32_t *room, size_t size)
-{
-	uint32_t want = *room ? 2 * *room : 256;
-	void *old, *grown;
-
-	if (n < *room)
-		return true;
-	memcpy(&old, table, sizeof(old));
-	grown = reallocarray(old, want, size);
-	if (!grown)
-		return false;
-	memcpy(table, &grown, sizeof(grown));
-	*room = want;
-	return true;
-}
-
 /* --- edges ------------------------------------------------------------------------------------------- */
 
 static bool same_edge(const struct graph *g, uint32_t entry, const void *key)
@@ -95,7 +79,7 @@ struct graph_edge *graph_edge_get(struct graph *g, uint32_t from, uint32_t to)
 		return NULL;
 	if (*slot)
 		return &g->edges[*slot - 1];
-	if (!graph_reserve(&g->edges, g->n_edges, &g->edges_room, sizeof(*g->edges)))
+	if (!table_reserve(&g->edges, g->n_edges, &g->edges_room, sizeof(*g->edges)))
 		return NULL;
 	g->edges[g->n_edges] = (struct graph_edge){ .from = from,
 						    .to = to,

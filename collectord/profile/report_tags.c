@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "collectord/profile/report_work.h"
+#include "collectord/profile/arena.h"
 
 /* --- the sums ---------------------------------------------------------------------------------------- */
 
@@ -22,16 +23,8 @@ struct tag_values {
 
 static int add_value(struct tag_values *t, const char *key, const char *value, int64_t sum)
 {
-	size_t room = t->room ? 2 * t->room : 64;
-	struct tag_value *grown;
-
-	if (t->n == t->room) {
-		grown = reallocarray(t->at, room, sizeof(*grown));
-		if (!grown)
-			return -ENOMEM;
-		t->at = grown;
-		t->room = room;
-	}
+	if (!table_reserve(&t->at, t->n, &t->room, sizeof(*t->at)))
+		return -ENOMEM;
 	t->at[t->n++] = (struct tag_value){ key, value, sum };
 	return 0;
 }

@@ -7,17 +7,12 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "collectord/profile/arena.h"
+
 int spans_add(struct spans *t, uint64_t start, uint64_t end, uint32_t item)
 {
-	if (t->n == t->cap) {
-		size_t cap = t->cap ? 2 * t->cap : 64;
-		struct span *at = reallocarray(t->at, cap, sizeof(*at));
-
-		if (!at)
-			return -ENOMEM;
-		t->at = at;
-		t->cap = cap;
-	}
+	if (!table_reserve(&t->at, t->n, &t->cap, sizeof(*t->at)))
+		return -ENOMEM;
 	t->at[t->n++] = (struct span){ .start = start, .end = end, .item = item };
 	return 0;
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "collectord/profile/arena.h"
 #include "collectord/profile/symbol_cache_file.h"
 
 static bool same_address(const void *ctx, uint32_t entry)
@@ -26,29 +27,10 @@ static uint32_t find(const struct symbol_cache *c, uint64_t address)
 	return index_find(&c->by_address, hash_word(1, address), same_address, c);
 }
 
-/* Room for `n` entries of a malloc'ed table. */
-static bool reserve(void *table, uint32_t *cap, uint32_t n, size_t size)
-{
-	uint32_t want = *cap ? *cap : 256;
-	void *old, *bigger;
-
-	if (n <= *cap)
-		return true;
-	while (want < n)
-		want *= 2;
-	memcpy(&old, table, sizeof(old));
-	bigger = reallocarray(old, want, size);
-	if (!bigger)
-		return false;
-	memcpy(table, &bigger, sizeof(bigger));
-	*cap = want;
-	return true;
-}
-
 int symbol_cache_put(struct symbol_cache *c, const struct cached_answer *a, const struct cached_frame *frames)
 {
-	if (!reserve(&c->answers, &c->cap_answers, c->n_answers + 1, sizeof(*c->answers)) ||
-	    !reserve(&c->frames, &c->cap_frames, c->n_frames + a->n_frames, sizeof(*c->frames)) ||
+	if (!table_reserve(&c->answers, c->n_answers, &c->cap_answers, sizeof(*c->answers)) ||
+	    !table_reserve(&c->frames, (size_t)c->n_frames + a->n_frames, &c->cap_frames, sizeof(*c->frames)) ||
 	    !index_add(&c->by_address, hash_word(1, a->address), c->n_answers))
 		return -ENOMEM;
 	c->answers[c->n_answers] = *a;

@@ -37,7 +37,8 @@ struct symbol_cache {
 	const struct profile_mapping *mapping;
 	struct cached_answer *answers;
 	struct cached_frame *frames;
-	uint32_t n_answers, cap_answers, n_frames, cap_frames;
+	uint32_t n_answers, n_frames;
+	size_t cap_answers, cap_frames;
 	uint32_t n_stored; /* answers that the file has */
 	struct index by_address;
 	struct strings strings;

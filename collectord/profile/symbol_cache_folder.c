@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "collectord/profile/symbol_cache.h"
+#include "collectord/profile/write_all.h"
 
 #define TRIM_MAX 4096 /* files looked at */
 
@@ -88,18 +89,6 @@ void *symbol_cache_read(int folder, const char *name, uint64_t max, size_t *ret_
 		futimens(fd, NULL);
 	close(fd);
 	return bytes;
-}
-
-static int write_all(int fd, const uint8_t *bytes, size_t size)
-{
-	for (size_t n = 0; n < size;) {
-		ssize_t put = write(fd, bytes + n, size - n);
-
-		if (put < 0 && errno != EINTR)
-			return -errno;
-		n += put > 0 ? (size_t)put : 0;
-	}
-	return 0;
 }
 
 int symbol_cache_write(int folder, const char *name, const void *bytes, size_t size)
