@@ -71,11 +71,56 @@ static inline bool compile_source(const char *path, const char *name, const char
 	return true;
 }
 
-/* Compile the C++ test source; false if there is no compiler. */
-static inline bool compile(char path[PATH_MAX], const char *name, const char *compiler, const char *flags)
+/* Compile the C++ test source; without that compiler the test is skipped. */
+static inline void compile(char path[PATH_MAX], const char *name, const char *compiler, const char *flags)
 {
 	tool_scratch(path, name);
-	return compile_source(path, "tests/data/symbols/inlines.cc", compiler, flags);
+	if (!compile_source(path, "tests/data/symbols/inlines.cc", compiler, flags))
+		cr_skip_test("%s is not installed", compiler);
+}
+
+/* A shell's command that must succeed, about the files $a and $b. */
+static inline void shell(const char *command, const char *a, const char *b)
+{
+	char whole[4 * PATH_MAX];
+	int status;
+
+	snprintf(whole, sizeof(whole), "set -e; a='%s'; b='%s'; %s", a, b, command);
+	free(tool_output(&status, "%s", whole));
+	cr_assert_eq(status, 0, "%s", whole);
+}
+
+/* A program, and its copy BARE whose DWARF is in BARE.debug. */
+static inline void compile_separate(char whole[PATH_MAX], char bare[PATH_MAX], const char *name, const char *flags)
+{
+	char copy[64];
+
+	compile(whole, name, "g++", flags);
+	snprintf(copy, sizeof(copy), "%s.bare", name);
+	shell("cp \"$a\" \"$b\"; objcopy --only-keep-debug \"$b\" \"$b.debug\"; strip \"$b\"; "
+	      "objcopy --add-gnu-debuglink=\"$b.debug\" \"$b\"",
+	      whole, tool_scratch(bare, copy));
+}
+
+/* Functions as the linker knew them, by nm: malloc'ed. */
+struct nm_function {
+	unsigned long start, size;
+};
+
+static inline size_t nm_functions(const char *path, struct nm_function **ret)
+{
+	int status;
+	char *out = tool_output(&status, "nm -S --defined-only '%s' | awk 'NF == 4 && $3 ~ /[tTwWi]/'", path);
+	size_t n = 0;
+
+	*ret = NULL;
+	for (char *line = strtok(out, "\n"); line; line = strtok(NULL, "\n")) {
+		*ret = realloc(*ret, (n + 1) * sizeof(**ret));
+		cr_assert_eq(sscanf(line, "%lx %lx", &(*ret)[n].start, &(*ret)[n].size), 2);
+		n++;
+	}
+	free(out);
+	return n;
 }
 
 /* Addresses to ask for: every `step` bytes of .text. */
@@ -89,4 +134,17 @@ static inline void add_text(struct profile *p, const char *path, unsigned step)
 	for (unsigned long a = start; a < start + size; a += step)
 		profile_add_location(p, 0, a);
 	free(out);
+}
+
+/* What is said about the addresses of the text of one file by another, as all_frames(). */
+static inline char *frames_of(const char *path, const char *text_of)
+{
+	struct profile *p = file_profile(path);
+	char *text;
+
+	add_text(p, text_of, 5);
+	cr_assert_eq(profile_symbolize(p, NULL, NULL), 0);
+	text = all_frames(p);
+	profile_free(p);
+	return text;
 }

@@ -4,35 +4,6 @@
 
 #include "tests/unit/symbol_fixture.h"
 
-static void shell(const char *command, const char *a, const char *b)
-{
-	char whole[4 * PATH_MAX];
-	int status;
-
-	snprintf(whole, sizeof(whole), "set -e; a='%s'; b='%s'; %s", a, b, command);
-	free(tool_output(&status, "%s", whole));
-	cr_assert_eq(status, 0, "%s", whole);
-}
-
-static char *frames_of(const char *path, const char *text_of)
-{
-	struct profile *p = file_profile(path);
-	char *text;
-
-	add_text(p, text_of, 5);
-	cr_assert_eq(profile_symbolize(p, NULL, NULL), 0);
-	text = all_frames(p);
-	profile_free(p);
-	return text;
-}
-
-/* A program of that name; false if there is no compiler. */
-static void build(char path[PATH_MAX], const char *name, const char *flags)
-{
-	if (!compile(path, name, "g++", flags))
-		cr_skip_test("g++ is not installed");
-}
-
 static bool knows_lines(const char *path, const char *text_of)
 {
 	char *frames = frames_of(path, text_of);
@@ -42,19 +13,13 @@ static bool knows_lines(const char *path, const char *text_of)
 	return known;
 }
 
-#define SEPARATE                                                                          \
-	"cp \"$a\" \"$b\"; objcopy --only-keep-debug \"$b\" \"$b.debug\"; strip \"$b\"; " \
-	"objcopy --add-gnu-debuglink=\"$b.debug\" \"$b\"; "
-
 Test(debug_files, a_debug_file_with_another_build_id_is_not_believed)
 {
 	char whole[PATH_MAX], bare[PATH_MAX];
 
-	build(whole, "other_id", "-O2 -g -Wl,--build-id=0x0102030405060708");
-	tool_scratch(bare, "other_id.bare");
-	shell(SEPARATE, whole, bare);
+	compile_separate(whole, bare, "other_id", "-O2 -g -Wl,--build-id=0x0102030405060708");
 	cr_assert(knows_lines(bare, whole));
-	build(whole, "other_id", "-O2 -g -Wl,--build-id=0x0102030405060709");
+	compile(whole, "other_id", "g++", "-O2 -g -Wl,--build-id=0x0102030405060709");
 	shell("objcopy --only-keep-debug \"$a\" \"$b.debug\"", whole, bare);
 	cr_assert(!knows_lines(bare, whole));
 }
@@ -63,9 +28,7 @@ Test(debug_files, without_build_ids_the_checksum_decides)
 {
 	char whole[PATH_MAX], bare[PATH_MAX];
 
-	build(whole, "no_id", "-O2 -g -Wl,--build-id=none");
-	tool_scratch(bare, "no_id.bare");
-	shell(SEPARATE, whole, bare);
+	compile_separate(whole, bare, "no_id", "-O2 -g -Wl,--build-id=none");
 	cr_assert(knows_lines(bare, whole));
 	shell("printf x >>\"$b.debug\"", whole, bare);
 	cr_assert(!knows_lines(bare, whole));
@@ -75,9 +38,8 @@ Test(debug_files, a_debug_file_in_dot_debug_is_found)
 {
 	char whole[PATH_MAX], bare[PATH_MAX];
 
-	build(whole, "dot_debug", "-O2 -g");
-	tool_scratch(bare, "dot_debug.bare");
-	shell(SEPARATE "d=$(dirname \"$b\")/.debug; mkdir -p \"$d\"; mv \"$b.debug\" \"$d/\"", whole, bare);
+	compile_separate(whole, bare, "dot_debug", "-O2 -g");
+	shell("d=$(dirname \"$b\")/.debug; mkdir -p \"$d\"; mv \"$b.debug\" \"$d/\"", whole, bare);
 	cr_assert(knows_lines(bare, whole));
 }
 
@@ -85,9 +47,8 @@ Test(debug_files, a_debug_file_that_is_a_fifo_is_left_alone)
 {
 	char whole[PATH_MAX], bare[PATH_MAX];
 
-	build(whole, "fifo", "-O2 -g");
-	tool_scratch(bare, "fifo.bare");
-	shell(SEPARATE "rm \"$b.debug\"; mkfifo \"$b.debug\"", whole, bare);
+	compile_separate(whole, bare, "fifo", "-O2 -g");
+	shell("rm \"$b.debug\"; mkfifo \"$b.debug\"", whole, bare);
 	cr_assert(!knows_lines(bare, whole));
 }
 
@@ -100,9 +61,9 @@ static void share(char first[PATH_MAX], const char *name, const char *link)
 	free(tool_output(&status, "command -v dwz"));
 	if (status)
 		cr_skip_test("dwz is not installed");
-	build(first, name, "-O2 -gdwarf-4");
+	compile(first, name, "g++", "-O2 -gdwarf-4");
 	snprintf(other, sizeof(other), "%s.second", name);
-	build(second, other, "-O1 -gdwarf-4");
+	compile(second, other, "g++", "-O1 -gdwarf-4");
 	snprintf(command, sizeof(command), "dwz -m \"$a.shared\" %s \"$a\" \"$b\"", link);
 	shell(command, first, second);
 }
@@ -112,7 +73,7 @@ Test(debug_files, dwarf_shared_by_dwz_says_the_same)
 	static const char *const links[] = { "", "-M shared_file.shared" };
 	char plain[PATH_MAX], shared[PATH_MAX], *want, *got;
 
-	build(plain, "plain", "-O2 -gdwarf-4");
+	compile(plain, "plain", "g++", "-O2 -gdwarf-4");
 	want = frames_of(plain, plain);
 	for (size_t i = 0; i < ARRAY_SIZE(links); i++) {
 		share(shared, "shared_file", links[i]);
@@ -149,7 +110,7 @@ Test(debug_files, a_split_file_that_is_a_fifo_is_left_alone)
 	char path[PATH_MAX], *frames;
 
 	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
-		build(path, "split_fifo", flags[i]);
+		compile(path, "split_fifo", "g++", flags[i]);
 		shell("rm \"$a\"-inlines.dwo; mkfifo \"$a\"-inlines.dwo", path, "");
 		frames = frames_of(path, path);
 		cr_assert_not_null(strstr(frames, " main "), "symbols are there");
@@ -171,9 +132,7 @@ Test(debug_files, sections_that_claim_too_much_are_not_unpacked)
 	struct symbolize_stats st;
 	struct profile *p;
 
-	build(whole, "bomb", "-O2 -g -gz");
-	tool_scratch(bare, "bomb.bare");
-	shell(SEPARATE, whole, bare);
+	compile_separate(whole, bare, "bomb", "-O2 -g -gz");
 	snprintf(command, sizeof(command), "%s \"$b.debug\"; %s \"$a\"", claim, claim);
 	cr_assert(knows_lines(bare, whole));
 	p = file_profile(whole);
@@ -193,7 +152,7 @@ Test(debug_files, modules_that_are_no_files_are_left_alone)
 	char fifo[PATH_MAX], sparse[PATH_MAX], whole[PATH_MAX];
 	struct symbolize_stats st;
 
-	build(whole, "no_files", "-O1");
+	compile(whole, "no_files", "g++", "-O1");
 	cr_assert_eq(mkfifo(tool_scratch(fifo, "module_fifo"), 0600), 0);
 	shell("cp \"$a\" \"$b\"; truncate -s 100G \"$b\"", whole, tool_scratch(sparse, "module_sparse"));
 	for (size_t i = 0; i < ARRAY_SIZE(traps) + 2; i++) {

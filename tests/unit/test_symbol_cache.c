@@ -12,8 +12,7 @@ static void setup(void)
 	char name[64];
 
 	snprintf(name, sizeof(name), "cached-%d", (int)getpid());
-	if (!compile(program, name, "g++", "-O2 -g -Wl,--build-id"))
-		cr_skip_test("g++ is not installed");
+	compile(program, name, "g++", "-O2 -g -Wl,--build-id");
 	snprintf(name, sizeof(name), "cache-%d", (int)getpid());
 	tool_scratch(folder, name);
 }

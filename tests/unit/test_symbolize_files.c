@@ -5,25 +5,13 @@
 
 #include "tests/unit/symbol_fixture.h"
 
-static char *frames_of(const char *path, const char *text_of)
-{
-	struct profile *p = file_profile(path);
-	char *text;
-
-	add_text(p, text_of, 5);
-	cr_assert_eq(profile_symbolize(p, NULL, NULL), 0);
-	text = all_frames(p);
-	profile_free(p);
-	return text;
-}
-
 /* The code is the same however it is described, so the frames must be. */
 static void check_same_frames(const char *compiler, const char *a, const char *b)
 {
 	char path_a[PATH_MAX], path_b[PATH_MAX], *x, *y;
 
-	if (!compile(path_a, "way_a", compiler, a) || !compile(path_b, "way_b", compiler, b))
-		cr_skip_test("a compiler is not installed");
+	compile(path_a, "way_a", compiler, a);
+	compile(path_b, "way_b", compiler, b);
 	x = frames_of(path_a, path_a);
 	y = frames_of(path_b, path_b);
 	cr_assert_not_null(strstr(x, "inlines.cc:"));
@@ -40,26 +28,11 @@ Test(symbolize_files, all_ways_to_write_dwarf_say_the_same)
 	check_same_frames("clang++", "-O2 -gdwarf-4", "-O2 -gdwarf-5");
 }
 
-static void run(const char *fmt, const char *a, const char *b)
-{
-	char command[3 * PATH_MAX];
-	int status;
-
-	snprintf(command, sizeof(command), "cp '%s' '%s'; %s", a, b, fmt);
-	free(tool_output(&status, "set -e; f='%s'; %s", b, command));
-	cr_assert_eq(status, 0, "%s", command);
-}
-
 Test(symbolize_files, a_separate_debug_file_says_as_much_as_an_included_one)
 {
 	char whole[PATH_MAX], stripped[PATH_MAX], *want, *got;
 
-	if (!compile(whole, "whole", "g++", "-O2 -g"))
-		cr_skip_test("g++ is not installed");
-	tool_scratch(stripped, "stripped");
-	run("objcopy --only-keep-debug \"$f\" \"$f.debug\"; strip \"$f\"; "
-	    "objcopy --add-gnu-debuglink=\"$f.debug\" \"$f\"",
-	    whole, stripped);
+	compile_separate(whole, stripped, "whole", "-O2 -g");
 	want = frames_of(whole, whole);
 	got = frames_of(stripped, whole);
 	cr_assert_str_eq(got, want);
@@ -72,15 +45,14 @@ Test(symbolize_files, mini_debug_info_names_local_functions)
 {
 	char whole[PATH_MAX], mini[PATH_MAX], *got;
 
-	if (!compile(whole, "whole2", "g++", "-O0 -g"))
-		cr_skip_test("g++ is not installed");
+	compile(whole, "whole2", "g++", "-O0 -g");
 	tool_scratch(mini, "mini");
-	run("objcopy -S --keep-symbol=main "
-	    "--keep-symbol=_ZN12_GLOBAL__N_15Words3addERKNSt7__cxx1112basic_stringIcSt"
-	    "11char_traitsIcESaIcEEEi \"$f\" \"$f.syms\"; strip \"$f\"; python3 -c 'import lzma,sys; "
-	    "open(sys.argv[1]+\".xz\",\"wb\").write(lzma.compress(open(sys.argv[1]+\".syms\",\"rb\").read()))' "
-	    "\"$f\"; objcopy --add-section .gnu_debugdata=\"$f.xz\" \"$f\"",
-	    whole, mini);
+	shell("cp \"$a\" \"$b\"; objcopy -S --keep-symbol=main "
+	      "--keep-symbol=_ZN12_GLOBAL__N_15Words3addERKNSt7__cxx1112basic_stringIcSt"
+	      "11char_traitsIcESaIcEEEi \"$b\" \"$b.syms\"; strip \"$b\"; python3 -c 'import lzma,sys; "
+	      "open(sys.argv[1]+\".xz\",\"wb\").write(lzma.compress(open(sys.argv[1]+\".syms\",\"rb\").read()))' "
+	      "\"$b\"; objcopy --add-section .gnu_debugdata=\"$b.xz\" \"$b\"",
+	      whole, mini);
 	got = frames_of(mini, whole);
 	cr_assert_not_null(strstr(got, " (anonymous namespace)::Words::add :0\n"), "%s", got);
 	cr_assert_not_null(strstr(got, " main :0\n"));
@@ -94,8 +66,7 @@ Test(symbolize_files, split_dwarf_has_inlined_frames)
 	char path[PATH_MAX];
 	struct profile *p;
 
-	if (!compile(path, "split", "g++", "-O2 -g -gsplit-dwarf"))
-		cr_skip_test("g++ is not installed");
+	compile(path, "split", "g++", "-O2 -g -gsplit-dwarf");
 	p = file_profile(path);
 	add_text(p, path, 5);
 	cr_assert_eq(profile_symbolize(p, NULL, NULL), 0);
@@ -131,8 +102,7 @@ Test(symbolize_files, without_build_ids_a_newer_file_is_not_believed)
 	struct profile *p;
 	struct symbolize_stats st;
 
-	if (!compile(path, "noid", "g++", "-O0 -Wl,--build-id=none"))
-		cr_skip_test("g++ is not installed");
+	compile(path, "noid", "g++", "-O0 -Wl,--build-id=none");
 	text = frames_of(path, path);
 	cr_assert_not_null(strstr(text, " main :0\n"));
 	free(text);
@@ -160,8 +130,7 @@ Test(symbolize_files, never_asks_a_debuginfod_server)
 	cr_assert_eq(listen(fd, 5), 0);
 	cr_assert_eq(getsockname(fd, (struct sockaddr *)&a, &len), 0);
 	snprintf(url, sizeof(url), "http://127.0.0.1:%u/", ntohs(a.sin_port));
-	if (!compile(path, "asks", "g++", "-O0 -s"))
-		cr_skip_test("g++ is not installed");
+	compile(path, "asks", "g++", "-O0 -s");
 	setenv("DEBUGINFOD_URLS", url, 1);
 	setenv("DEBUGINFOD_TIMEOUT", "1", 1);
 	setenv("DEBUGINFOD_CACHE_PATH", tool_scratch(cache, "cache"), 1);
@@ -180,8 +149,7 @@ Test(symbolize_files, damaged_files_do_no_harm)
 	size_t n;
 	char *b, *copy;
 
-	if (!compile(whole, "whole3", "g++", "-O1 -g"))
-		cr_skip_test("g++ is not installed");
+	compile(whole, "whole3", "g++", "-O1 -g");
 	b = tool_read(whole, &n);
 	copy = malloc(n);
 	for (int round = 0; round < 60; round++) {
