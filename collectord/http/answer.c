@@ -165,6 +165,18 @@ static enum MHD_Result symbols(struct MHD_Connection *mhd)
 		    : MHD_NO;
 }
 
+static enum MHD_Result too_large(const struct request *q, struct MHD_Connection *mhd)
+{
+	const char *instead = q->route.endpoint == ENDPOINT_HEAPTEXT
+				      ? ": ask for /debug/pprof/heap, which is compressed"
+			      : is_text(q) ? ": ask without debug=1 for the compressed form"
+					   : "";
+
+	return reply_error(mhd, MHD_HTTP_INTERNAL_SERVER_ERROR,
+			   "%s: it is larger than the %d MB an answer may have%s", FAILED, WORKER_MAX_ANSWER_MB,
+			   instead);
+}
+
 enum MHD_Result answer_worked(struct request *q, struct MHD_Connection *mhd)
 {
 	struct reply how = { .status = MHD_HTTP_OK, .type = is_text(q) ? REPLY_TEXT : REPLY_BINARY };
@@ -185,6 +197,8 @@ enum MHD_Result answer_worked(struct request *q, struct MHD_Connection *mhd)
 		return symbols(mhd); /* whose client gives up on any error */
 	if (q->how == JOB_BUSY)
 		return busy(mhd);
+	if (q->how == JOB_LARGE)
+		return too_large(q, mhd);
 	return reply_error(mhd, MHD_HTTP_INTERNAL_SERVER_ERROR, "%s%s", FAILED,
 			   q->how == JOB_ENDED ? ": the process has ended" : "");
 }

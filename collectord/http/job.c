@@ -102,7 +102,9 @@ static void on_worked(void *arg, int result, struct bytes answer)
 	struct job *j = arg;
 
 	j->worker = NULL;
-	if (result && j->q.flags & TASK_NAMES) {
+	if (result == -EFBIG) {
+		finish(j, JOB_LARGE, answer);
+	} else if (result && j->q.flags & TASK_NAMES) {
 		j->q.flags &= ~TASK_NAMES;
 		work(j);
 	} else {

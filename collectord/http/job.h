@@ -15,6 +15,7 @@ enum job_end {
 	JOB_DONE,   /* with bytes */
 	JOB_ENDED,  /* the process did, before its snapshot was taken */
 	JOB_BUSY,   /* no turn came in time */
+	JOB_LARGE,  /* the answer is larger than answers may be */
 	JOB_FAILED, /* out of memory, or the worker failed twice */
 };
 

@@ -190,6 +190,8 @@ static void on_end(void *arg, short revents)
 		return;
 	if (w->done && WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS)
 		r = take_answer(w->answer, &answer);
+	else if (WIFEXITED(status) && WEXITSTATUS(status) == WORKER_TOO_LARGE)
+		r = -EFBIG;
 	if (w->done)
 		w->done(w->arg, r, answer);
 	worker_free(w);

@@ -12,6 +12,8 @@
 #include "collectord/http/task.h"
 #include "collectord/live/loop.h"
 
+#define WORKER_MAX_ANSWER_MB 256
+
 struct workers; /* of one loop */
 struct worker;
 
@@ -28,7 +30,8 @@ struct bytes {
 void bytes_done(struct bytes *b);
 
 /* Start a worker.  `done` is called once, from the loop: 0 and the answer, which becomes the callee's, or -errno:
- * -ETIMEDOUT after `deadline_ms`, -EIO if it failed or was killed.  *ret is gone then.  0 or -errno. */
+ * -ETIMEDOUT after `deadline_ms`, -EFBIG if the answer is too large, -EIO if it failed otherwise or was killed.
+ * *ret is gone then.  0 or -errno. */
 int worker_start(struct workers *all, const struct task *t, const struct task_parts *parts, int deadline_ms,
 		 void (*done)(void *arg, int result, struct bytes answer), void *arg, struct worker **ret);
 

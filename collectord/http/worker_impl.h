@@ -4,3 +4,4 @@
 #define WORKER_NAME "heaptap-worker" /* argv[0]; the only argument */
 #define WORKER_TASK_FD 3
 #define WORKER_ANSWER_FD 4
+#define WORKER_TOO_LARGE 3 /* exit status: as much was written as an answer may have */

@@ -1,12 +1,14 @@
 /* collectord/http/worker_main.c - the worker process: limits, another user, the sandbox, then its one task.
  *
  * Descriptor 3 holds the task, 4 takes the answer; nothing else is open.  Exit status 0: the answer is complete.
- * Whatever fails ends it with another status: the collector knows what to do then.  It says nothing to anybody. */
+ * WORKER_TOO_LARGE: it would have been more than an answer may be.  Whatever else fails ends it with another
+ * status: the collector knows what to do then.  It says nothing to anybody. */
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -59,6 +61,16 @@ static const char *cache_of(const struct task *t, const struct task_parts *parts
 	return path;
 }
 
+/* As much as there may be was written: it is not complete, or it cannot be known that it is. */
+static bool is_full(void)
+{
+	struct rlimit most;
+	struct stat st;
+
+	return !getrlimit(RLIMIT_FSIZE, &most) && most.rlim_cur != RLIM_INFINITY && !fstat(WORKER_ANSWER_FD, &st) &&
+	       (rlim_t)st.st_size >= most.rlim_cur;
+}
+
 static int work(void)
 {
 	FILE *out = fdopen(WORKER_ANSWER_FD, "w");
@@ -81,7 +93,9 @@ static int work(void)
 		r = sandbox_close(&parts.cache);
 	if (!r)
 		r = task_perform(&t, &parts, out, NULL);
-	return r ? r : fclose(out);
+	if (out && fflush(out) && !r)
+		r = -EIO;
+	return r && is_full() ? WORKER_TOO_LARGE : r ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 void worker_main_if_asked(int argc, char **argv)
@@ -89,5 +103,5 @@ void worker_main_if_asked(int argc, char **argv)
 	if (argc != 1 || strcmp(argv[0], WORKER_NAME))
 		return;
 	close_range(WORKER_ANSWER_FD + 1, ~0u, 0);
-	_exit(work() ? EXIT_FAILURE : EXIT_SUCCESS);
+	_exit(work());
 }

@@ -19,6 +19,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "collectord/http/worker.h"
 #include "common/compiler.h"
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -30,7 +31,6 @@
 #endif
 #define MAX_MEMORY (16ull << 30) /* address space: debug files of the largest programs are mapped whole */
 #define MAX_CPU_S 60
-#define MAX_ANSWER (256ull << 20)
 #define MAX_DESCRIPTORS 64
 #define NOGROUP 65534
 
@@ -58,7 +58,8 @@ int sandbox_limit(void)
 
 	r = r || RESERVES_TERABYTES ? r : limit(RLIMIT_AS, MAX_MEMORY);
 	r = r ? r : limit(RLIMIT_CPU, MAX_CPU_S);
-	r = r ? r : limit(RLIMIT_FSIZE, MAX_ANSWER);
+	r = r ? r : limit(RLIMIT_FSIZE, (rlim_t)WORKER_MAX_ANSWER_MB << 20);
+	signal(SIGXFSZ, SIG_IGN); /* EFBIG tells */
 	r = r ? r : limit(RLIMIT_NOFILE, MAX_DESCRIPTORS);
 	offer_to_oom_killer();
 	return r ? r : limit(RLIMIT_CORE, 0);

@@ -307,4 +307,30 @@ all_closed() {
 	[ "$(ss -Htn state established "( sport = :$(url_of_daemon | cut -d: -f2) )" | wc -l)" -eq 0 ]
 }
 
+# 100000 stacks: 333 MB as text, some hundred kB as protobuf.
+test_an_answer_that_would_be_too_large_says_what_to_ask_for() {
+	local run pipe url path
+	mkfifo in
+	"$heaptap" run --http=127.0.0.1:0 -i 0 -r 1 -o . -- "$victims/many_stacks" 100000 wait <in >out 2>err &
+	run=$!
+	exec {pipe}>in
+	wait_for 60 grep -q 'http://' err
+	url=$(grep -oE 'http://[^/ ]+' err | head -n 1)
+	wait_for 60 has_stacks "$url" 100000
+	is "$(curl -sS -o body -w '%{http_code}' "$url/debug/pprof/heap?debug=1")" 500 "status of the text"
+	has body '^failed to collect profile: it is larger than the 256 MB .*: ask without debug=1'
+	for path in debug/pprof/heap pprof/heap 'debug/pprof/symbol?0x1'; do
+		is "$(curl -sS -o body -w '%{http_code}' "$url/$path")" 200 "status of $path"
+		[ -s body ] || fail "$path: nothing"
+	done
+	exec {pipe}>&-
+	wait $run
+}
+
+has_stacks() { # URL N
+	local n
+	n=$(curl -sS "$1/debug/pprof/" | sed -nE 's/.*<td>([0-9]+)<.*heap[?]debug=1.*/\1/p')
+	[ "${n:-0}" -ge "$2" ]
+}
+
 run_tests

@@ -1,8 +1,9 @@
 /* tests/victims/many_stacks.c - allocates once from each of N stacks, 37 frames deep, and keeps everything.
  *
- * usage: many_stacks [N]     N up to 100000 (the default).  The stacks differ in which of ten functions each of
- * five levels goes through. */
+ * usage: many_stacks [N [wait]]     N up to 100000000; 100000 is the default.  The stacks differ in which of ten
+ * functions each of eight levels goes through.  `wait`: until the end of stdin. */
 #include <stdlib.h>
+#include <unistd.h>
 
 static void *volatile kept;
 
@@ -52,5 +53,7 @@ __attribute__((noinline)) static void from_below(int depth, unsigned n)
 int main(int argc, char **argv)
 {
 	from_below(15, argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : 100000);
+	while (argc > 2 && read(STDIN_FILENO, &(char){ 0 }, 1) > 0)
+		;
 	return 0;
 }
