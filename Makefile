@@ -208,6 +208,7 @@ $(BUILD)/heaptap-collectord: $(patsubst %.c,$(OBJ)/%.o,$(wildcard collectord/dae
 # tests/victims/X.c|cc     small programs to be traced; X.so.c becomes a shared object
 # tests/bench/X.c          benchmark programs
 # tests/tools/kill_at.c    what the daemon with test points is linked with
+# tests/tools/*_next*      the daemon and the shim with shared formats of another minor version (common/testnext.h)
 # tests/tools/X.so.c       preloads that hold an oracle, linked with the shim's modules
 
 unit    := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
@@ -219,7 +220,8 @@ race    := $(patsubst tests/race/%.c,$(BUILD)/tests/race/%,$(wildcard tests/race
 fuzzers := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 benches := $(patsubst tests/bench/%.c,$(BUILD)/tests/bench/%,$(wildcard tests/bench/*.c))
 
-tools   := $(BUILD)/tests/tools/collectord_points $(if $(SAN),,$(patsubst tests/tools/%.so.c,$(BUILD)/tests/tools/%.so,$(wildcard tests/tools/*.so.c)))
+tools   := $(BUILD)/tests/tools/collectord_points $(BUILD)/tests/tools/collectord_next \
+           $(if $(SAN),,$(BUILD)/tests/tools/libheaptap_next.so) $(if $(SAN),,$(patsubst tests/tools/%.so.c,$(BUILD)/tests/tools/%.so,$(wildcard tests/tools/*.so.c)))
 
 .PHONY: tests unit-tests race-tests run-fuzzers
 unit-tests: $(unit) $(shimu)
@@ -263,6 +265,19 @@ $(BUILD)/libpointed.a: $(patsubst %.c,$(OBJ)/pointed/%.o,$(wildcard collectord/l
 $(BUILD)/tests/tools/collectord_points: $(patsubst %.c,$(OBJ)/%.o,$(wildcard collectord/daemon*.c)) $(OBJ)/tests/tools/kill_at.o $(BUILD)/libcli.a $(BUILD)/libhttp.a $(BUILD)/libpointed.a $(BUILD)/libprofile.a $(BUILD)/libcommon.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(HTTP_LIBS) $(LIVE_LIBS) $(PROFILE_LIBS) $(CLI_LIBS) -lsystemd -linih -o $@
+# A next version: of all that is shared between processes.
+$(OBJ)/next/%.o: %.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) -DHEAPTAP_TEST_NEXT $(ALL_CFLAGS) -c $< -o $@
+$(OBJ)/next/shim/%.o: %.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) -DHEAPTAP_TEST_NEXT $(ALL_CFLAGS) $(SHIM_CFLAGS) -c $< -o $@
+$(BUILD)/libnext.a: $(patsubst %.c,$(OBJ)/next/%.o,$(wildcard collectord/live/*.c common/*.c))
+$(BUILD)/tests/tools/collectord_next: $(patsubst %.c,$(OBJ)/%.o,$(wildcard collectord/daemon*.c)) $(BUILD)/libcli.a $(BUILD)/libhttp.a $(BUILD)/libnext.a $(BUILD)/libprofile.a $(BUILD)/libnext.a
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(HTTP_LIBS) $(LIVE_LIBS) $(PROFILE_LIBS) $(CLI_LIBS) -lsystemd -linih -o $@
+$(BUILD)/tests/tools/libheaptap_next.so: $(patsubst $(OBJ)/shim/%,$(OBJ)/next/shim/%,$(shim_objs))
+	$(Q)$(CC) $(CFLAGS) $(SHIM_LDFLAGS) $^ -o $@
 $(BUILD)/tests/race/%: $(OBJ)/tests/race/%.o $(BUILD)/libcommon.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ -lpthread -lm -o $@

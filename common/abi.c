@@ -51,6 +51,7 @@ bool abi_header_init(struct abi_header *h, const struct abi_geometry *geo)
 	h->off_modules = place(&at, (uint64_t)geo->modules * sizeof(struct abi_module));
 	h->off_strings = place(&at, geo->strings);
 	h->region_size = at;
+	TEST_NEXT(h->check = ~at;)
 	return true;
 }
 
@@ -59,10 +60,11 @@ bool abi_header_ok(const struct abi_header *h, uint64_t mapped)
 	struct abi_header want;
 
 	if (h->magic != ABI_MAGIC || h->major != ABI_MAJOR || h->event_size != sizeof(struct abi_event) ||
-	    h->header_size < sizeof(*h))
+	    h->header_size < ABI_HEADER_SIZE)
 		return false;
 	if (!abi_header_init(&want, &h->geo))
 		return false;
+	TEST_NEXT(if (h->check && h->check != want.check) return false;)
 	return want.region_size == h->region_size && h->region_size <= mapped && want.off_lanes == h->off_lanes &&
 	       want.off_events == h->off_events && want.off_procs == h->off_procs &&
 	       want.off_slots == h->off_slots && want.off_words == h->off_words && want.off_spill == h->off_spill &&

@@ -45,10 +45,12 @@
 
 #include "common/atomics.h"
 #include "common/compiler.h"
+#include "common/testnext.h"
 
 #define ABI_MAGIC 0x0050415450414548ull /* "HEAPTAP\0", little endian */
 #define ABI_MAJOR 3                     /* another major is refused by both sides */
-#define ABI_MINOR 1 /* a higher minor only adds fields at the ends of pages, or where one is reserved */
+#define ABI_MINOR \
+	(1 + TEST_NEXT_MINOR) /* a higher minor only adds fields at the ends of pages, or where one is reserved */
 
 #define ABI_PAGE 4096u
 /* Upper bounds both sides enforce, whatever a header says. */
@@ -91,7 +93,9 @@ struct abi_header {
 	struct abi_geometry geo;
 	/* Byte offsets from the start of the region, ABI_PAGE aligned. */
 	uint64_t off_lanes, off_events, off_procs, off_slots, off_words, off_spill, off_modules, off_strings;
+	TEST_NEXT(uint64_t check;)
 };
+#define ABI_HEADER_SIZE 152u /* of this major's first minor: what is missing behind it is 0 */
 
 /* Page 1.  The collector writes, the shim reads with relaxed loads: the control word. */
 struct abi_control {

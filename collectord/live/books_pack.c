@@ -1,20 +1,14 @@
 /* collectord/live/books_pack.c - a process's books to and from a checkpoint; declared in books.h.
  *
- * Structs go as they lie in memory, what they point to follows.  What comes back is checked as far as anything
- * follows from it: indices, lengths, bits.  The sums are only numbers. */
+ * Books may change as they like: what is packed are structs of its own, which only grow (state.h).  What comes back
+ * is checked as far as anything follows from it: indices, lengths, bits.  The sums are only numbers. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include "collectord/live/books.h"
-#include "collectord/live/pack.h"
-#include "collectord/live/state.h"
-
-/* Who changes one of them changes what a state memfd says: another STATE_VERSION. */
-static_assert(STATE_VERSION == 2 && sizeof(struct bucket) == 336 && sizeof(struct snapshot_point) == 64 &&
-		      sizeof(struct histogram) == 16,
-	      "books as they are packed changed");
+#include "collectord/live/parts.h"
 
 struct packed_books {
 	uint32_t n_buckets, n_shared, n_points, series_broken;
@@ -22,23 +16,126 @@ struct packed_books {
 	uint64_t start_ns, interval_ns, end_ns; /* of the series */
 };
 
+struct packed_sums {
+	uint64_t count, bytes;
+	u128 var_count, var_bytes;
+};
+
+struct packed_bucket {
+	uint64_t frames;
+	uint32_t n_frames, flags, epoch, peak_generation, stack, pad;
+	uint64_t allocs, frees, inherits, pad2;
+	struct packed_sums alloc, freed, inherited, peak;
+	uint64_t lifetimes, unused, sizes, unused2; /* classes; their cells follow */
+	uint64_t temporary_count, temporary_bytes, undated, inherited_ns;
+	u128 births;
+};
+
+static_assert(sizeof(struct packed_books) == 64 && sizeof(struct packed_bucket) == 336,
+	      "they grow at their ends, and with STATE_MINOR");
+static_assert(sizeof(struct snapshot_point) == 64, "grew: its new fields come at its end, and with STATE_MINOR");
+
+static struct packed_sums packed_sums(const struct books_sums *s)
+{
+	return (struct packed_sums){ s->count, s->bytes, s->var_count, s->var_bytes };
+}
+
+static struct books_sums unpacked_sums(const struct packed_sums *s)
+{
+	return (struct books_sums){ s->count, s->bytes, s->var_count, s->var_bytes };
+}
+
+static struct packed_bucket packed_bucket(const struct bucket *k)
+{
+	const struct detail *d = &k->detail;
+
+	return (struct packed_bucket){
+		.frames = k->frames,
+		.n_frames = k->n_frames,
+		.flags = k->flags,
+		.epoch = k->epoch,
+		.peak_generation = k->peak_generation,
+		.stack = k->stack,
+		.allocs = k->allocs,
+		.frees = k->frees,
+		.inherits = k->inherits,
+		.alloc = packed_sums(&k->alloc),
+		.freed = packed_sums(&k->freed),
+		.inherited = packed_sums(&k->inherited),
+		.peak = packed_sums(&k->peak),
+		.lifetimes = d->lifetimes.classes,
+		.sizes = d->sizes.classes,
+		.temporary_count = d->temporary_count,
+		.temporary_bytes = d->temporary_bytes,
+		.undated = d->undated,
+		.inherited_ns = d->inherited_ns,
+		.births = d->births,
+	};
+}
+
+/* Its histograms are empty yet. */
+static struct bucket unpacked_bucket(const struct packed_bucket *p)
+{
+	return (struct bucket){
+		.frames = p->frames,
+		.n_frames = p->n_frames,
+		.flags = p->flags,
+		.epoch = p->epoch,
+		.peak_generation = p->peak_generation,
+		.stack = p->stack,
+		.allocs = p->allocs,
+		.frees = p->frees,
+		.inherits = p->inherits,
+		.alloc = unpacked_sums(&p->alloc),
+		.freed = unpacked_sums(&p->freed),
+		.inherited = unpacked_sums(&p->inherited),
+		.peak = unpacked_sums(&p->peak),
+		.detail = {
+			.temporary_count = p->temporary_count,
+			.temporary_bytes = p->temporary_bytes,
+			.undated = p->undated,
+			.inherited_ns = p->inherited_ns,
+			.births = p->births,
+		},
+	};
+}
+
+static size_t cells_size(const struct histogram *h, unsigned columns)
+{
+	return (size_t)histogram_used(h) * columns * sizeof(*h->cells);
+}
+
 static void pack_histogram(const struct histogram *h, unsigned columns, struct pack_writer *w)
 {
-	pack_put(w, h->cells, (size_t)histogram_used(h) * columns * sizeof(*h->cells));
+	pack_put(w, h->cells, cells_size(h, columns));
 }
 
 static void pack_bucket(const struct bucket *k, struct pack_writer *w)
 {
-	pack_put(w, k, sizeof(*k));
-	pack_histogram(&k->detail.lifetimes, LIFETIME_COLUMNS, w);
-	pack_histogram(&k->detail.sizes, SIZE_COLUMNS, w);
+	const struct packed_bucket head = packed_bucket(k);
+	const struct detail *d = &k->detail;
+
+	part_put(w, PART_BUCKET, &head, sizeof(head),
+		 cells_size(&d->lifetimes, LIFETIME_COLUMNS) + cells_size(&d->sizes, SIZE_COLUMNS));
+	pack_histogram(&d->lifetimes, LIFETIME_COLUMNS, w);
+	pack_histogram(&d->sizes, SIZE_COLUMNS, w);
+	part_end(w);
+}
+
+static void pack_array(struct pack_writer *w, enum part_kind kind, const void *items, size_t size, size_t n)
+{
+	part_put_array(w, kind, size, n);
+	pack_put(w, items, size * n);
+	part_end(w);
 }
 
 static void pack_shared(const struct books *b, struct pack_writer *w)
 {
+	part_put_array(w, PART_SHARED, sizeof(uint32_t), b->n_shared);
 	for (uint32_t id = 1; b->n_shared && id < b->stack_slots; id++)
 		if (b->bucket_of[id] == 1)
 			pack_put(w, &id, sizeof(id));
+	part_end(w);
 }
 
 void books_pack(const struct books *b, struct pack_writer *w)
@@ -56,10 +153,14 @@ void books_pack(const struct books *b, struct pack_writer *w)
 		.end_ns = b->series.end_ns,
 	};
 
-	pack_put(w, &head, sizeof(head));
-	pack_put(w, &b->total, sizeof(b->total));
-	pack_put(w, b->words, b->n_words * sizeof(*b->words));
-	pack_put(w, b->series.s.points, b->series.s.n_points * sizeof(*b->series.s.points));
+	const struct packed_bucket total = packed_bucket(&b->total);
+
+	part_put(w, PART_BOOKS, &head, sizeof(head), 0);
+	part_end(w);
+	part_put(w, PART_TOTAL, &total, sizeof(total), 0);
+	part_end(w);
+	pack_array(w, PART_WORDS, b->words, sizeof(*b->words), b->n_words);
+	pack_array(w, PART_POINTS, b->series.s.points, sizeof(*b->series.s.points), b->series.s.n_points);
 	for (uint32_t i = 0; i < b->n_buckets; i++)
 		pack_bucket(&b->buckets[i], w);
 	pack_shared(b, w);
@@ -68,66 +169,56 @@ void books_pack(const struct books *b, struct pack_writer *w)
 /* --- and back --------------------------------------------------------------------------------------------------
  */
 
-/* A copy of `n` items of `size` bytes; NULL for none of them, too: then the reader is bad, or memory is. */
-static void *unpack_array(struct pack_reader *r, size_t n, size_t size, size_t room)
-{
-	const void *from = pack_take(r, n * size);
-	void *to = from ? calloc(room ? room : 1, size) : NULL;
-
-	if (to)
-		memcpy(to, from, n * size);
-	return to;
-}
-
 /* Room is what histogram_put() would have made: the next power of two. */
-static int unpack_histogram(struct histogram *h, unsigned classes, unsigned columns, struct pack_reader *r)
+static int unpack_histogram(struct histogram *h, uint64_t set, unsigned classes, unsigned columns,
+			    struct pack_reader *r)
 {
-	unsigned n = histogram_used(h), room = 1;
+	const struct histogram found = { .classes = set };
+	size_t room = 1, n = histogram_used(&found), size = cells_size(&found, columns);
+	const void *from;
+	uint64_t *cells;
 
-	h->cells = NULL;
-	if (h->classes >> classes)
+	if (set >> classes)
 		return -EBADMSG;
 	if (n == 0)
 		return 0;
+	from = pack_take(r, size);
+	if (!from)
+		return -EBADMSG;
 	while (room < n)
 		room *= 2;
-	h->cells = unpack_array(r, (size_t)n * columns, sizeof(*h->cells), (size_t)room * columns);
-	return h->cells ? 0 : r->bad ? -EBADMSG : -ENOMEM;
+	cells = calloc(room * columns, sizeof(*cells));
+	if (!cells)
+		return -ENOMEM;
+	memcpy(cells, from, size);
+	*h = (struct histogram){ set, cells };
+	return 0;
 }
 
-static int unpack_details(struct bucket *k, struct pack_reader *r)
+static bool bucket_ok(const struct books *b, const struct packed_bucket *p, bool is_first)
 {
-	struct histogram *sizes = &k->detail.sizes;
-	const uint64_t size_classes = sizes->classes;
-	int e;
-
-	*sizes = (struct histogram){ 0 }; /* whole at every moment: books_done() may come */
-	e = unpack_histogram(&k->detail.lifetimes, LIFETIME_CLASSES, LIFETIME_COLUMNS, r);
-	if (e) {
-		k->detail.lifetimes = (struct histogram){ 0 };
-		return e;
-	}
-	sizes->classes = size_classes;
-	e = unpack_histogram(sizes, SIZE_CLASSES, SIZE_COLUMNS, r);
-	if (e)
-		*sizes = (struct histogram){ 0 };
-	return e;
+	return p->frames <= b->n_words && p->n_frames <= b->n_words - p->frames && p->stack < b->stack_slots &&
+	       !b->bucket_of[p->stack] && is_first == (p->stack == 0);
 }
 
 static int unpack_bucket(struct books *b, uint32_t i, struct pack_reader *r)
 {
 	struct bucket *k = &b->buckets[i];
+	struct packed_bucket head;
+	int e = part_get(r, PART_BUCKET, &head, sizeof(head));
 
-	if (!pack_get(r, k, sizeof(*k)))
-		return -EBADMSG;
+	if (!e && !bucket_ok(b, &head, i == 0))
+		e = -EBADMSG;
+	if (e)
+		return e;
+	*k = unpacked_bucket(&head);
 	b->n_buckets = i + 1;
-	if (unpack_details(k, r))
-		return r->bad ? -EBADMSG : -ENOMEM;
-	if (k->frames > b->n_words || k->n_frames > b->n_words - k->frames || k->stack >= b->stack_slots ||
-	    b->bucket_of[k->stack] || (i == 0) != (k->stack == 0))
-		return -EBADMSG;
 	b->bucket_of[k->stack] = i + 1;
-	return 0;
+	e = unpack_histogram(&k->detail.lifetimes, head.lifetimes, LIFETIME_CLASSES, LIFETIME_COLUMNS, r);
+	if (!e)
+		e = unpack_histogram(&k->detail.sizes, head.sizes, SIZE_CLASSES, SIZE_COLUMNS, r);
+	part_leave(r);
+	return e;
 }
 
 static int unpack_buckets(struct books *b, uint32_t n, struct pack_reader *r)
@@ -152,49 +243,64 @@ static int unpack_buckets(struct books *b, uint32_t n, struct pack_reader *r)
 
 static int unpack_shared(struct books *b, uint32_t n, struct pack_reader *r)
 {
-	for (uint32_t i = 0, id; i < n; i++) {
-		if (!pack_get(r, &id, sizeof(id)) || id >= b->stack_slots || b->bucket_of[id])
-			return -EBADMSG;
-		books_share(b, id);
+	void *all = NULL;
+	int e = part_get_array(r, PART_SHARED, n, sizeof(uint32_t), n, &all);
+
+	for (uint32_t i = 0; !e && i < n; i++) {
+		const uint32_t id = ((const uint32_t *)all)[i];
+
+		if (id >= b->stack_slots || b->bucket_of[id])
+			e = -EBADMSG;
+		else
+			books_share(b, id);
 	}
-	return 0;
+	free(all);
+	return e;
 }
 
 static int unpack_series(struct series *v, const struct packed_books *head, struct pack_reader *r)
 {
-	if (head->n_points > SERIES_POINTS || (head->n_points && !head->interval_ns))
+	void *points;
+	int e;
+
+	if (head->n_points > SERIES_POINTS || (head->n_points && !head->interval_ns) ||
+	    (!head->n_points && head->end_ns))
 		return -EBADMSG;
+	e = part_get_array(r, PART_POINTS, head->n_points, sizeof(*v->s.points), head->n_points, &points);
+	if (e)
+		return e;
 	*v = (struct series){
-		.s = { .start_ns = head->start_ns, .interval_ns = head->interval_ns, .n_points = head->n_points },
+		.s = { head->start_ns, head->interval_ns, points, head->n_points },
+		.cap = head->n_points ? head->n_points : 1,
 		.broken = head->series_broken != 0,
 		.end_ns = head->end_ns,
 	};
-	if (!head->n_points)
-		return head->end_ns ? -EBADMSG : 0;
-	v->cap = head->n_points;
-	v->s.points = unpack_array(r, head->n_points, sizeof(*v->s.points), v->cap);
-	if (!v->s.points)
-		v->s.n_points = 0;
-	return v->s.points ? 0 : r->bad ? -EBADMSG : -ENOMEM;
+	return 0;
 }
 
-/* Nothing but numbers may be in the total: it has no details. */
+/* It has no details. */
 static int unpack_total(struct books *b, struct pack_reader *r)
 {
-	if (!pack_get(r, &b->total, sizeof(b->total)))
-		return -EBADMSG;
-	memset(&b->total.detail, 0, sizeof(b->total.detail));
+	struct packed_bucket total;
+	int e = part_get(r, PART_TOTAL, &total, sizeof(total));
+
+	if (e)
+		return e;
+	b->total = unpacked_bucket(&total);
+	part_leave(r);
 	return 0;
 }
 
 static int unpack_words(struct books *b, uint64_t n, uint64_t max, struct pack_reader *r)
 {
-	if (n > max)
-		return -EBADMSG;
-	b->words = unpack_array(r, n, sizeof(*b->words), n);
-	if (!b->words)
-		return r->bad ? -EBADMSG : -ENOMEM;
-	b->n_words = b->cap_words = n;
+	void *words;
+	int e = n > max ? -EBADMSG : part_get_array(r, PART_WORDS, n, sizeof(*b->words), n, &words);
+
+	if (e)
+		return e;
+	b->words = words;
+	b->n_words = n;
+	b->cap_words = n ? n : 1;
 	return 0;
 }
 
@@ -204,7 +310,11 @@ int books_unpack(struct books *b, uint32_t stack_slots, uint64_t max_words, stru
 	int e = books_init(b, stack_slots);
 
 	if (!e)
-		e = pack_get(r, &head, sizeof(head)) ? unpack_total(b, r) : -EBADMSG;
+		e = part_get(r, PART_BOOKS, &head, sizeof(head));
+	if (!e)
+		part_leave(r);
+	if (!e)
+		e = unpack_total(b, r);
 	if (!e)
 		e = unpack_words(b, head.n_words, max_words, r);
 	if (!e)

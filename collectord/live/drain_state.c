@@ -1,10 +1,11 @@
 /* collectord/live/drain_state.c - the part of drain.h that a session's state sees: commits, replays, checkpoints.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "collectord/live/drain_impl.h"
-#include "collectord/live/pack.h"
+#include "collectord/live/parts.h"
 #include "common/lane.h"
 #include "common/testpoint.h"
 
@@ -85,6 +86,9 @@ struct packed_seen {
 	struct spill_sums sums;
 };
 
+static_assert(sizeof(struct packed_drain) == 2064 && sizeof(struct packed_seen) == 128,
+	      "they grow at their ends, and with STATE_MINOR");
+
 static uint32_t count_seen(const struct drain *d)
 {
 	uint32_t n = 0;
@@ -99,7 +103,9 @@ void drain_pack(const struct drain *d, struct pack_writer *w)
 	struct packed_drain head = { .corrupt = d->corrupt, .is_broken = d->is_broken, .n_seen = count_seen(d) };
 
 	memcpy(head.tails, d->tails, sizeof(head.tails));
-	pack_put(w, &head, sizeof(head));
+	part_put(w, PART_DRAIN, &head, sizeof(head), 0);
+	part_end(w);
+	part_put_array(w, PART_SEEN, sizeof(struct packed_seen), head.n_seen);
 	for (uint32_t slot = 0; head.n_seen && slot < d->region->geo.spill_slots; slot++) {
 		struct packed_seen seen = { .slot = slot };
 
@@ -108,25 +114,40 @@ void drain_pack(const struct drain *d, struct pack_writer *w)
 		seen.sums = d->spill_seen[slot];
 		pack_put(w, &seen, sizeof(seen));
 	}
+	part_end(w);
+}
+
+static int unpack_seen(struct drain *d, uint32_t n, struct pack_reader *r)
+{
+	struct packed_seen *all;
+	void *items = NULL;
+	int e = part_get_array(r, PART_SEEN, n, sizeof(*all), n, &items);
+
+	if (!e && n && !drain_spill_ready(d))
+		e = -ENOMEM;
+	all = items;
+	for (uint32_t i = 0; !e && i < n; i++) {
+		if (all[i].slot >= d->region->geo.spill_slots) {
+			e = -EBADMSG;
+			continue;
+		}
+		d->spill_seen[all[i].slot] = all[i].sums;
+		drain_spill_mark(d, (uint32_t)all[i].slot);
+	}
+	free(items);
+	return e;
 }
 
 int drain_unpack(struct drain *d, struct pack_reader *r)
 {
 	struct packed_drain head;
-	struct packed_seen seen;
+	int e = part_get(r, PART_DRAIN, &head, sizeof(head));
 
-	if (!pack_get(r, &head, sizeof(head)))
-		return -EBADMSG;
+	if (e)
+		return e;
+	part_leave(r);
 	memcpy(d->tails, head.tails, sizeof(d->tails));
 	d->corrupt = head.corrupt;
 	d->is_broken = head.is_broken != 0;
-	if (head.n_seen && !drain_spill_ready(d))
-		return -ENOMEM;
-	for (uint32_t i = 0; i < head.n_seen; i++) {
-		if (!pack_get(r, &seen, sizeof(seen)) || seen.slot >= d->region->geo.spill_slots)
-			return -EBADMSG;
-		d->spill_seen[seen.slot] = seen.sums;
-		drain_spill_mark(d, (uint32_t)seen.slot);
-	}
-	return 0;
+	return unpack_seen(d, head.n_seen, r);
 }

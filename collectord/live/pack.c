@@ -82,14 +82,3 @@ const void *pack_take(struct pack_reader *r, size_t n)
 	r->p += n;
 	return p;
 }
-
-bool pack_get(struct pack_reader *r, void *ret, size_t n)
-{
-	const void *p = pack_take(r, n);
-
-	if (p)
-		memcpy(ret, p, n);
-	else
-		memset(ret, 0, n);
-	return p != NULL;
-}

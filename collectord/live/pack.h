@@ -1,8 +1,7 @@
 /* collectord/live/pack.h - bytes one after the other into a file and out of memory again, with bounds and a sum.
  *
- * Values are as the processor has them: a state memfd never leaves its machine, and its version says how they are
- * laid out.  A writer remembers its first failure, a reader that it ran over the end: both are asked once, at the
- * end. */
+ * Values are as the processor has them: a state memfd never leaves its machine.  How they are laid out: parts.h.  A
+ * writer remembers its first failure, a reader that it ran over the end: both are asked once, at the end. */
 #pragma once
 
 #include <stdbool.h>
@@ -29,7 +28,8 @@ uint64_t pack_sum(uint64_t sum, const void *p, size_t n);
 struct pack_reader {
 	const uint8_t *p, *end;
 	bool bad;
+	bool is_format_2;        /* parts.h: no part says how long it is */
+	const uint8_t *part_end; /* of the part it stands in */
 };
 
 const void *pack_take(struct pack_reader *r, size_t n); /* NULL: not so many; unaligned */
-bool pack_get(struct pack_reader *r, void *ret, size_t n);

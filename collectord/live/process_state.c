@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "collectord/live/kin.h"
-#include "collectord/live/pack.h"
+#include "collectord/live/parts.h"
 #include "collectord/live/process.h"
 #include "collectord/live/records.h"
 #include "collectord/live/session.h"
@@ -22,9 +22,15 @@ void process_log_begin(const struct process *p)
 	struct record_process *r = log_to(p, RECORD_PROCESS, sizeof(*r));
 
 	if (r)
-		*r = (struct record_process){
-			p->ordinal, p->pid, p->ppid, p->said_pid, p->start_ns, p->ticks, p->session->is_nested, 0
-		};
+		*r = (struct record_process){ p->ordinal,
+					      p->pid,
+					      p->ppid,
+					      p->said_pid,
+					      p->start_ns,
+					      p->ticks,
+					      p->session->is_nested,
+					      0,
+					      TEST_NEXT(~p->start_ns) };
 }
 
 void process_log_end(const struct process *p)
@@ -74,8 +80,11 @@ struct packed_process {
 	uint64_t drained, spilled;
 	struct snapshot_audit audit;
 	char last[192];
+	TEST_NEXT(uint64_t check;)
 };
 
+static_assert(sizeof(struct snapshot_audit) == 104,
+	      "grew: its new fields come at the ends of packed_process and record_buried, and with STATE_MINOR");
 static_assert(sizeof(((struct packed_process *)0)->last) == sizeof(((struct saver *)0)->last) &&
 		      sizeof(((struct record_saved *)0)->path) == sizeof(((struct saver *)0)->last),
 	      "a snapshot's path as the saver has it");
@@ -101,8 +110,10 @@ void process_pack(const struct process *p, struct pack_writer *w)
 		.audit = p->audit,
 	};
 
+	TEST_NEXT(head.check = ~p->start_ns;)
 	memcpy(head.last, p->saver.last, sizeof(head.last));
-	pack_put(w, &head, sizeof(head));
+	part_put(w, PART_PROCESS, &head, sizeof(head), 0);
+	part_end(w);
 	books_pack(&p->ledger.books, w);
 }
 
@@ -137,10 +148,14 @@ int process_unpack(struct session *s, struct pack_reader *r, struct process **re
 	const struct abi_geometry *geo = &s->region.map.geo;
 	struct packed_process head;
 	struct process *p;
-	int e;
+	int e = part_get(r, PART_PROCESS, &head, sizeof(head));
 
-	if (!pack_get(r, &head, sizeof(head)) || check(s, &head))
-		return -EBADMSG;
+	if (!e)
+		e = check(s, &head);
+	TEST_NEXT(if (!e && head.check && head.check != ~head.start_ns) e = -EBADMSG;)
+	if (e)
+		return e;
+	part_leave(r);
 	p = process_allocate(s, head.number, head.ordinal);
 	if (!p)
 		return -ENOMEM;
@@ -167,6 +182,7 @@ int process_replay_begin(struct session *s, const struct record_process *r, stru
 
 	if (r->ordinal >= geo->procs || session_process(s, r->ordinal))
 		return -EBADMSG;
+	TEST_NEXT(if (r->check && r->check != ~r->start_ns) return -EBADMSG;)
 	p = process_allocate(s, s->n_numbers++, r->ordinal);
 	if (!p)
 		return -ENOMEM;

@@ -1,18 +1,20 @@
 /* collectord/live/records.h - what a session's log says of its processes; of events and lanes: drain.h.
  *
- * Replayed onto the newest checkpoint in the order in which they were logged.  Sizes are multiples of 8; a change
- * of any of them is a new STATE_VERSION. */
+ * Replayed onto the newest checkpoint in the order in which they were logged.  Sizes are multiples of 8; structs
+ * grow at their ends, and with STATE_MINOR (state.h). */
 #pragma once
 
 #include <assert.h>
 
 #include "collectord/profile/snapshot.h"
+#include "common/testnext.h"
 
 /* A process was taken up; its number is the next one. */
 struct record_process {
 	uint32_t ordinal, pid, ppid, said_pid;
 	uint64_t start_ns, ticks;
 	uint32_t is_nested, pad;
+	TEST_NEXT(uint64_t check;)
 };
 
 /* Its end was seen. */

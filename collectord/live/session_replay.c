@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "collectord/live/parts.h"
 #include "collectord/live/records.h"
 #include "collectord/live/session.h"
 
@@ -162,8 +163,8 @@ static int replay_threads(struct session *s, const void *r, size_t size)
 
 static const struct {
 	int (*replay)(struct session *s, const void *r, size_t size);
-	size_t size; /* 0: it checks that itself */
-} kinds[] = {
+	size_t size; /* 0: an array, which does not grow */
+} kinds[RECORD_KINDS] = {
 	[RECORD_EVENTS] = { replay_events, 0 },
 	[RECORD_SPILL] = { replay_spill, sizeof(struct record_spill) },
 	[RECORD_TAILS] = { replay_tails, 0 },
@@ -177,17 +178,33 @@ static const struct {
 	[RECORD_THREADS] = { replay_threads, 0 },
 };
 
+/* A struct that another minor wrote: what is missing is 0, what is too much goes. */
+static int replay_struct(struct session *s, const struct record *r)
+{
+	alignas(u128) uint8_t copy[sizeof(struct record_saved)] = { 0 };
+	size_t size = kinds[r->kind].size;
+
+	memcpy(copy, r + 1, r->size < size ? r->size : size);
+	return kinds[r->kind].replay(s, copy, size);
+}
+
+static int replay(struct session *s, const struct record *r)
+{
+	if (r->kind == 0 || (r->kind < ARRAY_SIZE(kinds) && !kinds[r->kind].replay))
+		return -EBADMSG;
+	if (r->kind >= ARRAY_SIZE(kinds))
+		return r->kind & STATE_VITAL ? -EPROTO : 0;
+	return kinds[r->kind].size ? replay_struct(s, r) : kinds[r->kind].replay(s, r + 1, r->size);
+}
+
 int session_replay(struct session *s, const struct state *st)
 {
 	const struct record *r;
 	size_t at = 0;
+	int e;
 
 	while ((r = state_next(st, &at))) {
-		bool known = r->kind < ARRAY_SIZE(kinds) && kinds[r->kind].replay;
-		int e = known && (!kinds[r->kind].size || kinds[r->kind].size == r->size)
-				? kinds[r->kind].replay(s, r + 1, r->size)
-				: -EBADMSG;
-
+		e = replay(s, r);
 		if (e)
 			return e;
 	}

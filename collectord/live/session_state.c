@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "collectord/live/pack.h"
+#include "collectord/live/parts.h"
 #include "collectord/live/records.h"
 #include "collectord/live/session.h"
 #include "common/testpoint.h"
@@ -27,6 +27,8 @@ struct packed_session {
 	char cmdline[sizeof(((struct session *)0)->cmdline)];
 	char allocator[sizeof(((struct session *)0)->allocator)];
 };
+
+static_assert(sizeof(struct packed_session) == 2280, "it grows at its end, and with STATE_MINOR");
 
 void session_kept_name(uint64_t id, char buf[KEEPER_NAME_SIZE])
 {
@@ -69,8 +71,12 @@ static void pack(const struct session *s, struct pack_writer *w)
 	{
 		head.n_processes++;
 	}
-	pack_put(w, &head, sizeof(head));
+	part_put(w, PART_SESSION, &head, sizeof(head), 0);
+	part_end(w);
+	TEST_NEXT(part_put(w, (enum part_kind)TEST_NEXT_KIND, "a word", 8, 0); part_end(w);)
+	part_put_array(w, PART_THREADS, sizeof(*s->threads.all), s->threads.n);
 	pack_put(w, s->threads.all, s->threads.n * sizeof(*s->threads.all));
+	part_end(w);
 	drain_pack(&s->drain, w);
 	LIST_FOREACH(p, &s->processes, link)
 	{
@@ -113,6 +119,7 @@ void session_commit(struct session *s)
 
 	if (!s->state)
 		return;
+	TEST_NEXT(state_add(s->state, (enum record_kind)TEST_NEXT_KIND, 24);)
 	state_commit(s->state);
 	if (state_is_void(s->state))
 		r = -ENOSPC;
@@ -156,9 +163,14 @@ static void take(struct session *s, const struct packed_session *h)
 /* Names of threads, those of the dead among them. */
 static int unpack_threads(struct session *s, uint32_t n, struct pack_reader *r)
 {
-	const struct thread_name *from = n <= THREADS_MAX ? pack_take(r, n * sizeof(*from)) : NULL;
+	void *from = NULL;
+	int e = n > THREADS_MAX ? -EBADMSG
+				: part_get_array(r, PART_THREADS, n, sizeof(struct thread_name), n, &from);
 
-	return from ? session_take_threads(s, from, n) : -EBADMSG;
+	if (!e)
+		e = session_take_threads(s, from, n);
+	free(from);
+	return e;
 }
 
 static int unpack_processes(struct session *s, uint32_t n, struct pack_reader *r)
@@ -182,10 +194,13 @@ static int unpack(struct session_env *env, int region_fd, struct pack_reader *r,
 	struct packed_session head;
 	struct session *s;
 	bool mine;
-	int e;
+	int e = part_get(r, PART_SESSION, &head, sizeof(head));
 
-	if (!pack_get(r, &head, sizeof(head)) || !is_sound(&head) || head.region_ino != inode_of(region_fd))
-		return -EBADMSG;
+	if (!e && (!is_sound(&head) || head.region_ino != inode_of(region_fd)))
+		e = -EBADMSG;
+	if (e)
+		return e;
+	part_leave(r);
 	s = session_allocate(env, head.id);
 	if (!s)
 		return -ENOMEM;
@@ -204,7 +219,7 @@ static int unpack(struct session_env *env, int region_fd, struct pack_reader *r,
 		e = drain_unpack(&s->drain, r);
 	if (!e)
 		e = unpack_processes(s, head.n_processes, r);
-	return e ? e : r->bad || r->p != r->end ? -EBADMSG : 0;
+	return e ? e : part_finish(r);
 }
 
 /* --- recovery ---------------------------------------------------------------------------------------------- */
@@ -213,7 +228,7 @@ static const char *why(int r)
 {
 	switch (r) {
 	case -EPROTO:
-		return "another version of the collector wrote its state";
+		return "another version of the collector wrote its state, in a format that this one cannot read";
 	case -ENODATA:
 		return "its program had not attached yet";
 	case -ELOOP:
@@ -236,6 +251,7 @@ static int read_back(struct session_env *env, int region_fd, struct state *st, s
 	if (!r) {
 		reader.p = bytes;
 		reader.end = reader.p + size;
+		reader.is_format_2 = state_is_format_2(st);
 		r = unpack(env, region_fd, &reader, &s);
 	}
 	state_done_reading(st);
@@ -278,6 +294,7 @@ int session_recover(struct session_env *env, int region_fd, int state_fd, struct
 		state_free(st);
 		return fault_set(f, r, "%s", why(r));
 	}
+	state_take_over(st);
 	(*ret)->state = st;
 	(*ret)->drain.state = st;
 	return 0;

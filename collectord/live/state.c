@@ -11,54 +11,7 @@
 
 #include "collectord/live/memfd.h"
 #include "collectord/live/pack.h"
-#include "common/testpoint.h"
-
-#define HEAD_SIZE 4096u
-#define AREA_SIZE (16ull << 30) /* sparse; the books of a session are bounded far below */
-#define FILE_SIZE (HEAD_SIZE + STATE_LOG_SIZE + 2 * AREA_SIZE)
-#define MIN_LIMIT (256u << 10) /* of the log, before the next checkpoint: books of few stacks */
-#define MAX_LIMIT (STATE_LOG_SIZE / 2)
-#define LOG_PER_CHECKPOINT \
-	4u               /* a checkpoint costs as much as its bytes, so an event costs a quarter of its own more */
-#define MAX_ATTEMPTS 16u /* a kill may have other reasons */
-#define LENGTH_BITS 40
-#define LENGTH_MASK ((1ull << LENGTH_BITS) - 1)
-
-struct area {
-	uint64_t size, sum;
-};
-
-struct state_header {
-	uint64_t magic;
-	uint32_t version, event_size;
-	_Atomic uint32_t attempts;   /* that ended in the middle of this session's work, one after the other */
-	_Atomic uint32_t at_work;    /* in the middle of it */
-	_Atomic uint64_t generation; /* 0: there is no checkpoint yet */
-	_Atomic uint64_t committed;  /* generation << LENGTH_BITS | bytes of the log */
-	struct area areas[2];
-};
-
-struct state {
-	int fd;
-	struct state_header *head; /* shared, HEAD_SIZE */
-	struct state_log log;      /* its bytes: shared, STATE_LOG_SIZE */
-	uint64_t limit, generation;
-	const void *reading; /* mapped checkpoint */
-	size_t reading_size;
-};
-
-/* Order as whoever comes after a kill sees it. */
-static void commit_word(_Atomic uint64_t *word, uint64_t value)
-{
-	fence_signal();
-	store_release(word, value); /* after a kill all stores before it are there, too */
-	fence_signal();
-}
-
-static uint64_t area_at(uint64_t generation)
-{
-	return HEAD_SIZE + STATE_LOG_SIZE + (generation & 1) * AREA_SIZE;
-}
+#include "collectord/live/state_impl.h"
 
 int state_fd(const struct state *st)
 {
@@ -130,7 +83,7 @@ int state_new(struct state **ret)
 		return r;
 	}
 	st->head->magic = STATE_MAGIC;
-	st->head->version = STATE_VERSION;
+	st->head->major = STATE_MAJOR;
 	st->head->event_size = sizeof(struct abi_event);
 	*ret = st;
 	return 0;
@@ -145,20 +98,16 @@ static int check_header(struct state *st)
 	st->generation = load_relaxed(&h->generation);
 	if (h->magic != STATE_MAGIC)
 		return -EBADMSG;
-	if (h->version != STATE_VERSION || h->event_size != sizeof(struct abi_event))
+	if ((h->major != STATE_MAJOR && h->major != STATE_FORMAT_2) || h->event_size != sizeof(struct abi_event))
 		return -EPROTO;
 	if (!st->generation)
 		return -ENODATA;
+	st->is_format_2 = h->major == STATE_FORMAT_2 || !h->formats[st->generation & 1];
+	if (!st->is_format_2 && FORMAT_MAJOR(h->formats[st->generation & 1]) != STATE_MAJOR)
+		return -EPROTO;
 	store_relaxed(&st->head->attempts, load_relaxed(&h->at_work) ? load_relaxed(&h->attempts) + 1 : 0);
 	state_begin_work(st);
 	return load_relaxed(&h->attempts) > MAX_ATTEMPTS ? -ELOOP : 0;
-}
-
-static void set_limit(struct state *st, uint64_t checkpoint)
-{
-	uint64_t limit = checkpoint < MAX_LIMIT ? LOG_PER_CHECKPOINT * checkpoint : MAX_LIMIT;
-
-	st->limit = limit < MIN_LIMIT ? MIN_LIMIT : limit > MAX_LIMIT ? MAX_LIMIT : limit;
 }
 
 /* Reading a hole would fill it: what a damaged size covers is looked at no further. */
@@ -180,7 +129,7 @@ static int check_log(struct state *st)
 	    !is_written(st->fd, HEAD_SIZE, used))
 		return -EBADMSG;
 	st->log.used = used;
-	set_limit(st, size);
+	state_set_limit(st, size);
 	return 0;
 }
 
@@ -205,6 +154,20 @@ int state_open(int fd, struct state **ret)
 	}
 	*ret = st;
 	return 0;
+}
+
+void state_take_over(struct state *st)
+{
+	if (st->head->major != STATE_MAJOR)
+		memset(st->head->formats, 0, sizeof(st->head->formats));
+	fence_signal();
+	st->head->major = STATE_MAJOR;
+	fence_signal();
+}
+
+bool state_is_format_2(const struct state *st)
+{
+	return st->is_format_2;
 }
 
 void state_begin_work(struct state *st)
@@ -260,120 +223,4 @@ const struct record *state_next(const struct state *st, size_t *at)
 	}
 	*at += sizeof(*r) + r->size;
 	return r;
-}
-
-/* --- the log ------------------------------------------------------------------------------------------------- */
-
-struct state_log *state_log(struct state *st)
-{
-	return st ? &st->log : NULL;
-}
-
-static void close_events(struct state_log *l)
-{
-	struct record *r;
-
-	if (l->events == UINT64_MAX)
-		return;
-	r = (void *)(l->bytes + l->events);
-	r->size = (uint32_t)(l->used - l->events - sizeof(*r));
-	l->events = UINT64_MAX;
-}
-
-/* Without room the state is void for good: what comes could not be replayed onto what is there. */
-static struct record *begin(struct state_log *l, enum record_kind kind, size_t size)
-{
-	struct record *r = (void *)(l->bytes + l->used);
-
-	if (l->used + sizeof(*r) + size > l->room) {
-		l->room = 0;
-		commit_word(l->generation, 0);
-		return NULL;
-	}
-	r->kind = kind;
-	r->size = (uint32_t)size;
-	l->used += sizeof(*r);
-	return r;
-}
-
-bool state_open_events(struct state_log *l)
-{
-	uint64_t at;
-
-	close_events(l);
-	at = l->used;
-	if (!begin(l, RECORD_EVENTS, sizeof(struct abi_event)))
-		return false;
-	l->events = at;
-	return true;
-}
-
-void *state_add(struct state *st, enum record_kind kind, size_t size)
-{
-	struct record *r;
-
-	if (!st)
-		return NULL;
-	close_events(&st->log);
-	r = begin(&st->log, kind, size);
-	if (!r)
-		return NULL;
-	st->log.used += size;
-	return r + 1;
-}
-
-void state_commit(struct state *st)
-{
-	if (!st || !st->log.room)
-		return;
-	close_events(&st->log);
-	TEST_POINT(state_logged);
-	commit_word(&st->head->committed, st->generation << LENGTH_BITS | st->log.used);
-	TEST_POINT(state_committed);
-}
-
-/* --- checkpoints --------------------------------------------------------------------------------------------- */
-
-bool state_wants_checkpoint(const struct state *st)
-{
-	return st && st->log.room && st->log.used > st->limit;
-}
-
-int state_begin_checkpoint(struct state *st, struct pack_writer *ret)
-{
-	if (!st->log.room)
-		return -ENOSPC;
-	pack_begin(ret, st->fd, area_at(st->generation + 1));
-	return 0;
-}
-
-static void forget_old(const struct state *st, uint64_t used)
-{
-	const uint64_t kept = (st->limit / LOG_PER_CHECKPOINT) & ~(uint64_t)(HEAD_SIZE - 1);
-	int how = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
-
-	fallocate(st->fd, how, (off_t)area_at(st->generation - 1), (off_t)AREA_SIZE);
-	if (used > kept)
-		fallocate(st->fd, how, (off_t)(HEAD_SIZE + kept), (off_t)(used - kept));
-}
-
-int state_flip(struct state *st, struct pack_writer *w)
-{
-	uint64_t next = st->generation + 1, used = st->log.used;
-	int r = pack_end(w);
-
-	if (!r && w->size > AREA_SIZE)
-		r = -EFBIG;
-	if (r)
-		return r;
-	st->head->areas[next & 1] = (struct area){ w->size, w->sum };
-	TEST_POINT(state_checkpoint_written);
-	commit_word(&st->head->generation, next);
-	TEST_POINT(state_flipped);
-	st->generation = next;
-	st->log.used = 0;
-	st->log.events = UINT64_MAX;
-	set_limit(st, w->size);
-	forget_old(st, used);
-	return 0;
 }

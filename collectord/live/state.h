@@ -17,9 +17,15 @@
 #include <stdint.h>
 
 #include "common/abi.h"
+#include "common/testnext.h"
 
-/* Whatever changes in records, checkpoints or in what replaying does: a new number.  Another one is not read. */
-#define STATE_VERSION 2u
+/* The format.  Another minor is read in both directions: records and parts of checkpoints say how long they are,
+ * structs grow at their ends, what is missing is 0, what is not known is skipped unless it is marked vital
+ * (parts.h).  So whoever adds a field or a kind raises the minor; whoever changes what is there, or what replaying
+ * it does, the major.  Format 2 is still read; it had no minors, and no lengths in checkpoints. */
+#define STATE_MAJOR 3u
+#define STATE_MINOR TEST_NEXT_MINOR
+#define STATE_FORMAT_2 2u
 #define STATE_MAGIC 0x3145544154535448ull /* "HTSTATE1" */
 #define STATE_MEMFD "heaptap-state"
 
@@ -37,10 +43,11 @@ enum record_kind {
 	RECORD_CHANGE,
 	RECORD_OVER,
 	RECORD_THREADS, /* struct thread_name[], all there are */
+	RECORD_KINDS,
 };
 
 struct record {
-	uint32_t kind; /* enum record_kind */
+	uint32_t kind; /* enum record_kind; STATE_VITAL (parts.h) */
 	uint32_t size; /* bytes that follow, a multiple of 8 */
 };
 
@@ -51,13 +58,18 @@ struct state;
 int state_new(struct state **ret);
 
 /* One that a predecessor left; takes `fd` over if it succeeds.  -EBADMSG: it is not one, or damaged; -EPROTO: of
- * another version; -ENODATA: there is no checkpoint in it; -ELOOP: who reads it gets killed, again and again. */
+ * another major version; -ENODATA: there is no checkpoint in it; -ELOOP: who reads it gets killed, again and again.
+ */
 int state_open(int fd, struct state **ret);
 
 /* Around all work for the session, reading back included: a session in the middle of whose work one collector after
  * the other ends is given up.  Both take NULL. */
 void state_begin_work(struct state *st);
 void state_end_work(struct state *st);
+
+/* It will go on in our format: who reads only its own must not read it any more. */
+void state_take_over(struct state *st);
+bool state_is_format_2(const struct state *st); /* its newest checkpoint */
 
 void state_free(struct state *st); /* takes NULL; closes the descriptor */
 int state_fd(const struct state *st);

@@ -3,6 +3,7 @@
 
 usage: restarts.py BUILD KILLS [SEED]        exit 1 and lines that say what is wrong
        restarts.py BUILD points
+       restarts.py BUILD versions [SEED]
        restarts.py BUILD empty
 
 Programs that do the same in every run (tests/victims/bursts) are recorded at -r 1 by a collector under a service manager
@@ -10,7 +11,8 @@ Programs that do the same in every run (tests/victims/bursts) are recorded at -r
 then eight at a time, while the collector is ended at random moments: killed, by a crash's signals, by SIGTERM.  Each
 process of each program must have the same totals, stack by stack.
 
-With `points` it is a daemon that kills itself at each test point (common/testpoint.h), at some of its passages.  With
+With `versions` each collector is of another version than the one before, and so is every second program's shim: what one
+wrote, the other reads (tests/tools/collectord_next, libheaptap_next.so).  With `points` it is a daemon that kills itself at each test point (common/testpoint.h), at some of its passages.  With
 `empty` it does so while it buries a program that has no sample, of which nothing is left: its successor must live.
 """
 import collections
@@ -93,12 +95,13 @@ class Load:
                                         "--interval", "0"], log="collector.log")
         self.manager.start()
         self.manager.await_note("READY")
-        self.killed, self.running = 0, []
+        self.killed, self.running, self.daemons = 0, [], [self.manager.command[0]]
+        self.shims = [build + "/libheaptap.so"]
 
     def launch(self, n):
-        env = dict(os.environ, HEAPTAP_SOCKET=os.path.dirname(os.getcwd()) + "/sock", HEAPTAP_WAIT_MS="10000",
-                   LD_PRELOAD=build + "/libheaptap.so")
-        self.running = [subprocess.Popen(self.program, env=env) for _ in range(n)]
+        env = dict(os.environ, HEAPTAP_SOCKET=os.path.dirname(os.getcwd()) + "/sock", HEAPTAP_WAIT_MS="10000")
+        self.running = [subprocess.Popen(self.program, env=dict(env, LD_PRELOAD=self.shims[i % len(self.shims)]))
+                        for i in range(n)]
 
     def end(self):
         for p in self.running:
@@ -115,6 +118,7 @@ class Load:
         self.manager.signal(rng.choice(SIGNALS))
         self.manager.wait(LIMIT)
         self.killed += 1
+        self.manager.command[0] = self.daemons[self.killed % len(self.daemons)]
         self.manager.start()
 
     def settle(self):
@@ -211,6 +215,17 @@ def test_empty():
     return problems
 
 
+def test_versions():
+    print(f"seed {seed}", flush=True)
+    load = Load("/heaptap-collectord", BURSTS + ["40", "20"])
+    load.daemons.append(build + "/tests/tools/collectord_next")
+    load.shims.append(build + "/tests/tools/libheaptap_next.so")
+    try:
+        return test(load, 12)
+    finally:
+        load.end()
+
+
 def test(load, kills):
     waves, problems = 0, []
     right = load.right()
@@ -240,7 +255,7 @@ def test_random():
 
 
 def main():
-    problems = {"points": test_points, "empty": test_empty}.get(what, test_random)()
+    problems = {"points": test_points, "empty": test_empty, "versions": test_versions}.get(what, test_random)()
     print("\n".join(problems), end="\n" if problems else "")
     sys.exit(bool(problems))
 

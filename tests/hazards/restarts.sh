@@ -9,6 +9,11 @@ test_random_kills_lose_nothing() {
 	"$HEAPTAP_SOURCE/tests/hazards/restarts.py" "$HEAPTAP_BUILD" "${KILLS:-16}" ${SEED_OF_KILLS-}
 }
 
+test_upgrades_and_downgrades_lose_nothing() {
+	# shellcheck disable=SC2086 # no seed is no word
+	"$HEAPTAP_SOURCE/tests/hazards/restarts.py" "$HEAPTAP_BUILD" versions ${SEED_OF_KILLS-}
+}
+
 test_kills_at_points_lose_nothing() {
 	"$HEAPTAP_SOURCE/tests/hazards/restarts.py" "$HEAPTAP_BUILD" points
 }

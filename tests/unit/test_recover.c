@@ -4,97 +4,9 @@
  * written, nothing is said.  Damage is done to copies of a real state, with its sum made right again for half of
  * them, so that it reaches what is behind the sum.  Under AddressSanitizer (SAN=address,undefined) every bound is
  * watched. */
-#include "collectord/live/collector_impl.h"
-#include "collectord/live/pack.h"
-#include "collectord/live/state.h"
-#include "tests/unit/session_fixture.h"
+#include "tests/unit/recover_fixture.h"
 
-enum { MAX_KEPT = 8, DAMAGED = 600, PAGE = 4096 };
-
-static struct {
-	struct kept kept[MAX_KEPT];
-	size_t n;
-	unsigned forgotten;
-	char word[256];
-} shelf;
-
-static int store(void *arg, const char *name, const int *fds, unsigned n)
-{
-	(void)arg;
-	for (unsigned i = 0; i < n; i++) {
-		cr_assert_lt(shelf.n, MAX_KEPT);
-		shelf.kept[shelf.n++] = (struct kept){ strdup(name), dup(fds[i]) };
-	}
-	return 0;
-}
-
-static void forget(void *arg, const char *name)
-{
-	(void)arg;
-	(void)name;
-	shelf.forgotten++;
-}
-
-static int barrier(void *arg, int *ret_fd)
-{
-	int ends[2];
-
-	(void)arg;
-	cr_assert_eq(pipe2(ends, O_CLOEXEC), 0);
-	close(ends[1]);
-	*ret_fd = ends[0];
-	return 0;
-}
-
-static const struct keeper keeper = { store, forget, barrier, NULL };
-
-static void on_word(const char *text, void *arg)
-{
-	(void)arg;
-	snprintf(shelf.word, sizeof(shelf.word), "%s", text);
-}
-
-static const struct collector_config kept_config = { .rate = 1, .keeper = &keeper, .on_word = on_word };
-
-/* The bench's collector is gone at once, and here is the next one. */
-static void next_collector(struct bench *b)
-{
-	struct collector_config config = kept_config;
-	struct fault f;
-
-	collector_free(b->c);
-	config.socket_path = b->sock;
-	config.listen_fd = -1;
-	config.out_dir = b->dir;
-	config.on_change = bench_on_change;
-	config.arg = b;
-	config.kept = shelf.kept;
-	config.n_kept = shelf.n;
-	cr_assert_eq(collector_new(b->loop, &config, &b->c, &f), 0, "%s", f.text);
-}
-
-static void start(struct bench *b, struct fake *p)
-{
-	memset(&shelf, 0, sizeof(shelf));
-	bench_start(b, "epoll", kept_config);
-	*p = fake_start(b->sock, alloc_three_free_one);
-	TURN_UNTIL(b->loop, fake_ready(p));
-	cr_assert_eq(shelf.n, 2, "a region and a state");
-}
-
-static void end(struct bench *b, struct fake *p)
-{
-	struct snapshot *s;
-
-	fake_kill(p);
-	TURN_UNTIL(b->loop, b->ended == 1);
-	s = bench_snapshot(b, b->last);
-	assert_three_and_one(s);
-	cr_assert_eq(s->pid, (uint32_t)p->pid);
-	snapshot_free(s);
-	cr_assert_eq(shelf.forgotten, 1);
-	bench_stop(b);
-}
+enum { DAMAGED = 600 };
 
 Test(recover, books_that_were_drained_before_the_kill, .timeout = 60)
 {
@@ -170,59 +82,6 @@ Test(recover, names_of_threads_that_were_read_before_the_kill, .timeout = 60)
 
 /* --- damage ------------------------------------------------------------------------------------------------ */
 
-/* As in state.c. */
-struct head {
-	uint64_t magic;
-	uint32_t version, event_size, attempts, at_work;
-	uint64_t generation, committed;
-	struct {
-		uint64_t size, sum;
-	} areas[2];
-};
-
-static uint64_t area_at(const struct head *h)
-{
-	return PAGE + STATE_LOG_SIZE + (h->generation & 1) * (16ull << 30);
-}
-
-static int copy_of(int fd, struct head *ret)
-{
-	int to = memfd_create("copy", MFD_CLOEXEC);
-	struct stat st;
-	char page[PAGE];
-	off_t hole;
-
-	cr_assert_eq(fstat(fd, &st) | ftruncate(to, st.st_size), 0);
-	for (off_t at = lseek(fd, 0, SEEK_DATA); at >= 0; at = lseek(fd, hole, SEEK_DATA)) {
-		hole = lseek(fd, at, SEEK_HOLE);
-		for (; at < hole; at += PAGE)
-			cr_assert_eq(pread(fd, page, PAGE, at) + pwrite(to, page, PAGE, at), 2 * PAGE);
-	}
-	cr_assert_eq(pread(to, ret, sizeof(*ret), 0), (ssize_t)sizeof(*ret));
-	return to;
-}
-
-static void change(int fd, uint64_t at, uint64_t size, unsigned n)
-{
-	for (unsigned i = 0; i < n; i++) {
-		off_t where = (off_t)(at + (uint64_t)rand() % size);
-		uint8_t byte = (uint8_t)(rand() % 4 ? rand() : rand() % 2 ? 0xff : 0);
-
-		cr_assert_eq(pwrite(fd, &byte, 1, where), 1);
-	}
-}
-
-static void make_sum_right(int fd, struct head *h)
-{
-	uint64_t size = h->areas[h->generation & 1].size;
-	void *bytes = malloc(size);
-
-	cr_assert_eq(pread(fd, bytes, size, (off_t)area_at(h)), (ssize_t)size);
-	h->areas[h->generation & 1].sum = pack_sum(0, bytes, size);
-	cr_assert_eq(pwrite(fd, h, sizeof(*h), 0), (ssize_t)sizeof(*h));
-	free(bytes);
-}
-
 /* 0: read back all the same: what was changed is only a number. */
 static int recover_damaged(struct bench *b, int region, int state, struct fault *f)
 {
@@ -277,7 +136,7 @@ Test(recover, another_version_is_refused_in_words, .timeout = 60)
 
 	start(&b, &p);
 	copy = copy_of(shelf.kept[1].fd, &h);
-	h.version++;
+	h.major++;
 	cr_assert_eq(pwrite(copy, &h, sizeof(h), 0), (ssize_t)sizeof(h));
 	cr_expect_eq(recover_damaged(&b, shelf.kept[0].fd, copy, &f), -EPROTO);
 	cr_expect(strstr(f.text, "another version"), "%s", f.text);
