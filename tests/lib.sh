@@ -159,6 +159,14 @@ more_than() { # COUNT REGEX FILE
 	[ "$(grep -cE "$2" "$3")" -gt "$1" ]
 }
 
+# End a heaptap-collectord that this shell started, as a service manager does.
+stop_collectord() { # PID
+	local status=0
+	kill -TERM "$1"
+	wait "$1" || status=$?
+	is $status 0 "exit status of the daemon"
+}
+
 pprof() { # ARG...: Debian's go tool pprof, kept from the network and from the user's files
 	env -u DEBUGINFOD_URLS HOME="$top" PPROF_TMPDIR="$top" PPROF_BINARY_PATH="$top" go tool pprof "$@"
 }

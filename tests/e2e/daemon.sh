@@ -12,10 +12,7 @@ start_daemon() { # its pid in $pid, its socket in ./sock, its snapshots below ./
 }
 
 stop_daemon() {
-	local status=0
-	kill -TERM "$pid"
-	wait "$pid" || status=$?
-	is $status 0 "exit status of the daemon"
+	stop_collectord "$pid"
 	[ ! -e sock ] || fail "the socket is left behind"
 }
 

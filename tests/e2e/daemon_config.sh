@@ -11,10 +11,7 @@ start_daemon() { # OPTION...: its pid in $daemon_pid
 }
 
 stop_daemon() {
-	local status=0
-	kill -TERM "$daemon_pid"
-	wait "$daemon_pid" || status=$?
-	is $status 0 "exit status of the daemon"
+	stop_collectord "$daemon_pid"
 }
 
 reload() { # LINE-OF-THE-LOG that answers

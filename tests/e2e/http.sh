@@ -1,6 +1,7 @@
 #!/bin/bash
 # tests/e2e/http.sh - profiles of running programs over HTTP, fetched by the tools that people fetch them with.
 . "$(dirname "$0")/../lib.sh"
+. "$HEAPTAP_SOURCE/tests/nginx.bash"
 need go curl python3 redis-server redis-benchmark
 
 # --- a loaded server that stands still -----------------------------------------------------------------------------
@@ -206,18 +207,7 @@ test_symbols_are_kept() {
 test_processes_of_nginx() {
 	need nginx
 	local url pid all=()
-	mkdir -p logs html
-	seq 2000 >html/page.txt
-	cat >nginx.conf <<-CONF
-		daemon off; master_process on; worker_processes 2; pid $PWD/nginx.pid; error_log $PWD/error.log;
-		events { worker_connections 64; }
-		http {
-		  access_log off; gzip on; gzip_types text/plain; client_body_temp_path $PWD/b; proxy_temp_path $PWD/p;
-		  fastcgi_temp_path $PWD/f; uwsgi_temp_path $PWD/u; scgi_temp_path $PWD/s;
-		  server { listen unix:$PWD/web.sock; root $PWD/html; default_type text/plain; }
-		}
-	CONF
-	chmod 755 . html && chmod 644 html/page.txt
+	nginx_files
 	"$heaptap" run --http=127.0.0.1:0 -i 0 -r 1 -o run -- nginx -p "$PWD" -c nginx.conf -g 'user root;' >out 2>err &
 	local launcher=$!
 	wait_for 60 [ -S web.sock ]

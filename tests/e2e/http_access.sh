@@ -15,10 +15,7 @@ start_daemon() { # OPTION...: its pid in $daemon_pid, its HTTP socket in $http
 }
 
 stop_daemon() {
-	local status=0
-	kill -TERM "$daemon_pid"
-	wait "$daemon_pid" || status=$?
-	is $status 0 "exit status of the daemon"
+	stop_collectord "$daemon_pid"
 	[ ! -e "$http" ] || fail "$http is left behind"
 }
 

@@ -2,6 +2,7 @@
 # tests/hazards/fork_programs.sh - real programs that fork: each of their processes has a profile, and they do what they do.
 # Seen red: with only_pid ignored by the collector; with the long wait for everybody.
 . "$(dirname "$0")/../lib.sh"
+. "$HEAPTAP_SOURCE/tests/nginx.bash"
 need python3 bash
 processes=$HEAPTAP_SOURCE/tests/hazards/processes.py
 
@@ -102,19 +103,8 @@ test_stopped_heaptap_does_not_hold_up_what_the_program_starts() {
 
 test_nginx_master_and_workers() {
 	need nginx curl
-	mkdir -p conf/logs html
-	seq 2000 >html/page.txt
-	cat >conf/nginx.conf <<-CONF
-		daemon off; master_process on; worker_processes 2; pid $PWD/nginx.pid; error_log $PWD/error.log;
-		events { worker_connections 64; }
-		http {
-		  access_log off; gzip on; gzip_types text/plain; client_body_temp_path $PWD/b; proxy_temp_path $PWD/p;
-		  fastcgi_temp_path $PWD/f; uwsgi_temp_path $PWD/u; scgi_temp_path $PWD/s;
-		  server { listen unix:$PWD/web.sock; root $PWD/html; default_type text/plain; }
-		}
-	CONF
-	chmod 755 . html && chmod 644 html/page.txt
-	"$heaptap" run -i 0 -r 1 -o run -- nginx -p "$PWD" -c conf/nginx.conf -g 'user root;' >out 2>err &
+	nginx_files
+	"$heaptap" run -i 0 -r 1 -o run -- nginx -p "$PWD" -c nginx.conf -g 'user root;' >out 2>err &
 	local pid=$!
 	wait_for 60 [ -S web.sock ]
 	for _ in 1 2 3; do

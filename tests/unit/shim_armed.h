@@ -7,6 +7,7 @@
 #include <criterion/criterion.h>
 
 #include "common/lane.h"
+#include "preload/child.h"
 #include "preload/record.h"
 #include "preload/sampler.h"
 #include "tests/unit/region.h"
@@ -24,6 +25,16 @@ static inline void armed_start(uint32_t lane_events)
 	store_relaxed(&t.r.control->rate, 1);
 	store_relaxed(&t.r.control->max_depth, 16);
 	arm(&t.r);
+}
+
+/* And as entry 0 of the process table, so that children can announce themselves. */
+static inline void armed_start_as_process(uint32_t lane_events)
+{
+	armed_start(lane_events);
+	attach_find_tid();
+	store_relaxed(&t.r.cursors->procs, 1);
+	store_relaxed(&t.r.procs[0].state, ABI_PROC_ACTIVE);
+	child_init((uint32_t)getpid(), 0);
 }
 
 struct books {

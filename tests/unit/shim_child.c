@@ -14,11 +14,7 @@
 
 static void setup(void)
 {
-	armed_start(1024);
-	attach_find_tid();
-	store_relaxed(&t.r.cursors->procs, 1); /* entry 0 is ours */
-	store_relaxed(&t.r.procs[0].state, ABI_PROC_ACTIVE);
-	child_init((uint32_t)getpid(), 0);
+	armed_start_as_process(1024);
 }
 
 TestSuite(child, .init = setup, .timeout = 60);
