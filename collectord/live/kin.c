@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 
 struct status {
 	uint32_t ppid, ns_pid; /* ns_pid: in its innermost namespace */
+	uint32_t uid;          /* effective, as we see it */
 	unsigned depth;        /* namespaces from ours to its own, ours included */
 };
 
@@ -48,6 +50,8 @@ static bool read_status(uint32_t pid, struct status *ret)
 			ret->ppid = (uint32_t)strtoul(line + 5, NULL, 10);
 		else if (!strncmp(line, "NSpid:", 6))
 			read_ns_pids(line + 6, ret);
+		else if (!strncmp(line, "Uid:", 4))
+			sscanf(line, "Uid: %*u %" SCNu32, &ret->uid);
 	}
 	if (f)
 		fclose(f);
@@ -197,6 +201,16 @@ bool kin_is_nested(uint32_t pid)
 	struct status s;
 
 	return read_status(pid, &s) && s.depth > 1;
+}
+
+int kin_user(uint32_t pid, uint32_t *ret_uid)
+{
+	struct status s;
+
+	if (!read_status(pid, &s))
+		return -EPERM;
+	*ret_uid = s.uid;
+	return 0;
 }
 
 /* Field 22 of stat; the second one is a name in parentheses with whatever in it. */

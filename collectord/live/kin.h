@@ -28,6 +28,9 @@ bool kin_is_dead(int pidfd);
 /* Is process `pid` in a pid namespace below ours? */
 bool kin_is_nested(uint32_t pid);
 
+/* Whose process `pid` is now: its effective user.  0, or -EPERM: not for us to see. */
+int kin_user(uint32_t pid, uint32_t *ret_uid);
+
 /* When process `pid` began, in the kernel's ticks: with the pid it says which process it is.  0: not for us to see.
  */
 uint64_t kin_started(uint32_t pid);

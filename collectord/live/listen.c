@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "collectord/live/bind.h"
+#include "collectord/live/kin.h"
 #include "common/abi.h"
 
 #define ACCEPT_BATCH 64
@@ -60,9 +61,19 @@ static void client_free(struct client *c)
 	free(c);
 }
 
+/* True if its process is, as far as we can see, of the user who connected: /proc of another user may be hidden. */
+static bool is_of_its_user(const struct peer *p)
+{
+	uint32_t uid;
+
+	return kin_user(p->pid, &uid) || uid == p->uid;
+}
+
 /* A socket we hold says who connected, as a pidfd since Linux 6.5; a pid says it only until it is used again.  If
- * the peer's end is still open after pidfd_open(), its process lived all the time and the pidfd is its own.  If
- * not, the peer may still have left a word why it stays passive: a shim does not wait for an answer to that. */
+ * the peer's end is still open after pidfd_open(), its process lived all the time and the pidfd is its own; unless
+ * somebody else has that end, too, which no shim lets happen.  Who does it on purpose, to be taken for a process
+ * that got the pid next, gets no further than to processes of the own user: its kin.  If it is not open, the peer
+ * may still have left a word why it stays passive: a shim does not wait for an answer to that. */
 static int pidfd_of_pid(struct client *c, pid_t pid)
 {
 	struct pollfd hup = { .fd = c->peer.sock };
@@ -70,7 +81,8 @@ static int pidfd_of_pid(struct client *c, pid_t pid)
 	c->peer.pidfd = pidfd_open(pid, 0);
 	if (c->peer.pidfd < 0 && errno != ESRCH) /* ended and reaped: its word still counts */
 		return -errno;
-	c->hung_up = c->peer.pidfd < 0 || (poll(&hup, 1, 0) == 1 && hup.revents & (POLLHUP | POLLERR));
+	c->hung_up = c->peer.pidfd < 0 || !is_of_its_user(&c->peer) || kin_is_dead(c->peer.pidfd) ||
+		     (poll(&hup, 1, 0) == 1 && hup.revents & (POLLHUP | POLLERR));
 	return 0;
 }
 

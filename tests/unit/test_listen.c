@@ -2,9 +2,14 @@
  *
  * Clients that need no pid of their own are this process itself.  Each test runs on both backends of the loop. */
 #include <poll.h>
+#include <seccomp.h>
 #include <sys/resource.h>
 
 #include "tests/unit/live_fixture.h"
+
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77
+#endif
 
 static const struct collector_config exact = { .rate = 1 };
 
@@ -278,4 +283,92 @@ BACKENDS(listen, out_of_descriptors_is_survived)
 	TURN_UNTIL(b.loop, b.started == 1);
 	close(sock);
 	bench_stop(&b);
+}
+
+/* --- before Linux 6.5, as on Debian 12's own 6.1: who connected is a pid, not a pidfd ---------------------------
+ */
+
+static void be_an_older_kernel(void)
+{
+	scmp_filter_ctx f = seccomp_init(SCMP_ACT_ALLOW);
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET, 0), pidfd;
+	socklen_t len = sizeof(pidfd);
+
+	cr_assert_eq(seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOPROTOOPT), SCMP_SYS(getsockopt), 1,
+				      SCMP_A2(SCMP_CMP_EQ, SO_PEERPIDFD)),
+		     0);
+	cr_assert_eq(seccomp_load(f), 0);
+	seccomp_release(f);
+	cr_assert_eq(getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &len), -1);
+	cr_assert_eq(errno, ENOPROTOOPT);
+	close(fd);
+}
+
+enum after { STAYS, ENDS, BECOMES_ANOTHER };
+
+/* A child connects by `sock`, which we have, too, and says hello; returns when it is what it is to be after that.
+ */
+static pid_t greet_by_child(const char *path, int sock, enum after after)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	struct hello h = good_hello();
+	int done[2], status;
+	pid_t child;
+	char c;
+
+	snprintf(a.sun_path, sizeof(a.sun_path), "%.107s", path);
+	cr_assert_eq(pipe(done), 0);
+	child = fork();
+	if (child == 0) {
+		alarm(2 * LIMIT_S);
+		if (connect(sock, (struct sockaddr *)&a, sizeof(a)) || send(sock, &h, sizeof(h), 0) != sizeof(h) ||
+		    (after == BECOMES_ANOTHER && setuid(50001)) || write(done[1], "x", 1) != 1)
+			_exit(1);
+		while (after != ENDS)
+			pause();
+		_exit(0);
+	}
+	close(done[1]);
+	cr_assert_eq(read(done[0], &c, 1), 1);
+	close(done[0]);
+	if (after == ENDS)
+		cr_assert_eq(waitpid(child, &status, 0), child);
+	return child;
+}
+
+static void assert_recorded(const char *backend, enum after after, bool expected)
+{
+	int sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	struct bench b;
+	pid_t child;
+
+	be_an_older_kernel();
+	bench_start(&b, backend, (struct collector_config){ .rate = 1, .any_uid = true });
+	child = greet_by_child(b.sock, sock, after);
+	TURN_UNTIL(b.loop, readable(sock));
+	cr_assert_eq(b.started, expected, "sessions");
+	close(sock);
+	if (after != ENDS)
+		kill(child, SIGKILL);
+	TURN_UNTIL(b.loop, b.ended == expected);
+	assert_serves(&b);
+	bench_stop(&b);
+}
+
+BACKENDS(listen, older_kernel_programs_are_recorded)
+{
+	assert_recorded(*backend, STAYS, true);
+}
+
+BACKENDS(listen, older_kernel_pid_of_nobody_is_not_recorded)
+{
+	assert_recorded(*backend, ENDS, false);
+}
+
+/* As if the pid were another process's by now. */
+BACKENDS(listen, older_kernel_pid_of_another_user_is_not_recorded)
+{
+	if (geteuid())
+		cr_skip_test("only root can be several users");
+	assert_recorded(*backend, BECOMES_ANOTHER, false);
 }
