@@ -3,11 +3,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "collectord/cli/options.h"
 #include "collectord/cli/ps.h"
 #include "collectord/cli/say.h"
 #include "common/compiler.h"
+#include "common/handshake.h"
 
 struct ps_options {
 	const char *socket;
@@ -46,6 +48,15 @@ static void tell_troubles(const struct traced_list *t)
 	}
 }
 
+static void tell_places(void)
+{
+	const char *env = getenv(HEAPTAP_ENV_SOCKET);
+
+	say("no collector is running: not at %s%s" HEAPTAP_DEFAULT_SOCKET ", and no `heaptap run`%s; "
+	    "start a program with `heaptap run -- PROGRAM`, or give --socket",
+	    env ? env : "", env ? ", not at " : "", geteuid() ? " of yours" : "");
+}
+
 static int show(const struct ps_options *o, struct traced_list *t)
 {
 	if (t->n)
@@ -55,9 +66,10 @@ static int show(const struct ps_options *o, struct traced_list *t)
 	if (t->n)
 		return ps_print_table(t, stdout);
 	if (t->n_ends)
-		say("no program is recorded now; start one with `heaptap run -- PROGRAM`");
+		say("no program%s is recorded now; start one with `heaptap run -- PROGRAM`",
+		    geteuid() ? " of yours" : "");
 	else if (!t->n_silent)
-		say("no collector is running; `heaptap run -- PROGRAM` starts one for a program");
+		tell_places();
 	return 0;
 }
 

@@ -50,6 +50,38 @@ static void ask_it(struct doctor *d, const char *path)
 	answer_done(&a);
 }
 
+static bool is_installed(void)
+{
+	static const char *const folders[] = { "/etc", "/run", "/usr/local/lib", "/usr/lib", "/lib" };
+	char path[96];
+
+	for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
+		snprintf(path, sizeof(path), "%s/systemd/system/heaptap-collectord.socket", folders[i]);
+		if (access(path, F_OK) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* `heaptap run` works all the same. */
+static void is_absent(struct doctor *d, const char *path)
+{
+	if (access("/run/systemd/system", F_OK))
+		doctor_find(d, DOCTOR_WARN, "collector",
+			    "use `heaptap run`, which needs none, or start heaptap-collectord yourself",
+			    "%s: not there, and systemd, which would start it, does not run here", path);
+	else if (!is_installed())
+		doctor_find(d, DOCTOR_WARN, "collector",
+			    "use `heaptap run`, which needs none; for services install heaptap (make deb, make "
+			    "install)",
+			    "%s: not there: the service is not installed", path);
+	else
+		doctor_find(
+			d, DOCTOR_WARN, "collector",
+			"systemctl enable --now heaptap-collectord.socket, or use `heaptap run`, which needs none",
+			"%s: not there: heaptap-collectord.socket is not started", path);
+}
+
 static void collector(struct doctor *d)
 {
 	const char *env = getenv(HEAPTAP_ENV_SOCKET), *named = d->socket ? d->socket : env;
@@ -57,9 +89,7 @@ static void collector(struct doctor *d)
 	struct stat st;
 
 	if (stat(path, &st) && path != named && errno == ENOENT)
-		doctor_find(d, DOCTOR_WARN, "collector",
-			    "systemctl start heaptap-collectord.socket, or use `heaptap run`, which needs none",
-			    "%s: the system's collector is not there", path);
+		is_absent(d, path);
 	else if (stat(path, &st))
 		doctor_find(d, DOCTOR_FAIL, "collector", "give the socket of a running collector", "%s: %s", path,
 			    strerror(errno));

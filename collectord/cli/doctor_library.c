@@ -1,6 +1,7 @@
 /* collectord/cli/doctor_library.c - heaptap doctor: is libheaptap.so there, and can programs load it?
  *
- * Asked of the loader itself: a program that does nothing is run with it, as root by a user without rights. */
+ * Asked of the loader itself: a program that does nothing is run with it; by root a second time, as a user without
+ * rights: services and users' programs are recorded with the same file. */
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -38,11 +39,11 @@ static const char *closed_part(char *path)
 	return NULL;
 }
 
-static void become_harmless(const char *library, int err)
+static void become_harmless(const char *library, bool as_nobody, int err)
 {
 	char *const argv[] = { (char *)HARMLESS, NULL };
 
-	if (geteuid() == 0 && (setgroups(0, NULL) || setgid(NOBODY) || setuid(NOBODY)))
+	if (as_nobody && (setgroups(0, NULL) || setgid(NOBODY) || setuid(NOBODY)))
 		_exit(1);
 	dup2(err, STDERR_FILENO);
 	setenv("LD_PRELOAD", library, 1);
@@ -51,8 +52,8 @@ static void become_harmless(const char *library, int err)
 	_exit(1);
 }
 
-/* What the loader says to it, cut; "" = nothing.  False: it did not end well. */
-static bool load(const char *library, char *said, size_t size)
+/* True if a program can load it.  What the loader says to it otherwise, cut. */
+static bool load(const char *library, bool as_nobody, char *said, size_t size)
 {
 	uint64_t deadline = clock_ns() + LOAD_MS * 1000000ull;
 	int p[2], status = -1;
@@ -60,12 +61,12 @@ static bool load(const char *library, char *said, size_t size)
 	ssize_t got = 1;
 	pid_t pid;
 
-	said[0] = '\0';
+	snprintf(said, size, "a program cannot be started");
 	if (pipe2(p, O_CLOEXEC))
 		return false;
 	pid = fork();
 	if (pid == 0)
-		become_harmless(library, p[1]);
+		become_harmless(library, as_nobody, p[1]);
 	close(p[1]);
 	while (pid > 0 && got > 0 && n + 1 < size && clock_ns() < deadline) {
 		struct pollfd in = { .fd = p[0], .events = POLLIN };
@@ -73,37 +74,41 @@ static bool load(const char *library, char *said, size_t size)
 		got = poll(&in, 1, 100) == 1 ? read(p[0], said + n, size - 1 - n) : 1;
 		n += in.revents && got > 0 ? (size_t)got : 0;
 	}
-	said[n] = '\0';
-	said[strcspn(said, "\n")] = '\0';
 	close(p[0]);
 	if (pid <= 0)
 		return false;
+	said[n] = '\0';
+	said[strcspn(said, "\n")] = '\0';
 	if (got > 0)
 		kill(pid, SIGKILL);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
-	return status == 0;
+	if (status && !*said)
+		snprintf(said, size, "a program that loads it does not end well");
+	return !*said;
 }
 
 static void loads(struct doctor *d, const char *library)
 {
+	const bool is_root = geteuid() == 0;
 	char said[400], copy[PATH_MAX];
-	bool ended = load(library, said, sizeof(said));
 	const char *closed;
 
 	snprintf(copy, sizeof(copy), "%s", library);
 	closed = closed_part(copy);
-	if (!ended || *said)
+	if (!load(library, false, said, sizeof(said)))
 		doctor_find(d, DOCTOR_FAIL, "library loads",
-			    "every user must be able to read it and to pass the directories above it, which must "
-			    "not be mounted noexec",
-			    "%s", *said ? said : "a program that loads it does not end well");
-	else if (closed)
-		doctor_find(d, DOCTOR_WARN, "library loads", "chmod o+rx for programs of other users",
-			    "others cannot get to %s", closed);
+			    "you must be able to read it and to pass the directories above it, which must not be "
+			    "mounted noexec",
+			    "%s", said);
+	else if (closed || (is_root && !load(library, true, said, sizeof(said))))
+		doctor_find(d, DOCTOR_WARN, "library loads",
+			    "for programs of other users: install heaptap, or chmod o+rx what is closed",
+			    "your programs can load it, those of other users cannot: %s%s", closed ? closed : said,
+			    closed ? " is closed to them" : "");
 	else
 		doctor_find(d, DOCTOR_OK, "library loads", "", "programs of %s can load it",
-			    geteuid() ? "yours" : "any user");
+			    is_root ? "any user" : "yours");
 }
 
 void doctor_library(struct doctor *d)

@@ -171,6 +171,9 @@ static int explain_pid(uint32_t pid, const struct traced_list *t, struct fault *
 				 pid, traced_user(st.st_uid, user, sizeof(user)));
 	if (t->n_silent)
 		return fault_set(f, -ESRCH, "%u: its collector does not answer, or nobody records it", pid);
+	if (!t->n_ends)
+		return fault_set(f, -ESRCH, "%u is not recorded: no collector is running; see `heaptap doctor %u`",
+				 pid, pid);
 	return fault_set(f, -ESRCH, "%u is not recorded by any collector: start it with `heaptap run`", pid);
 }
 
@@ -215,6 +218,9 @@ static int choose(const struct traced_list *t, uint32_t pid, const char *name, s
 				 n, pids, n > NAMED_MAX ? ", ..." : "");
 	if (pid)
 		return explain_pid(pid, t, f);
+	if (!t->n_ends && !t->n_silent)
+		return fault_set(f, -ESRCH,
+				 "%s: no program is recorded: no collector is running; see `heaptap doctor`", name);
 	return fault_set(f, -ESRCH, "%s: no program of that name is recorded; `heaptap ps` lists what is", name);
 }
 
