@@ -50,8 +50,8 @@ static int shed_preload(char **argv)
 	/* By its name, not as /proc/self/exe: ps would show "exe". */
 	if (readlink("/proc/self/exe", self, sizeof(self) - 1) > 0)
 		execv(self, argv);
-	log_say("LD_PRELOAD names libheaptap.so, and starting again without it failed: %s; unset LD_PRELOAD",
-		strerror(errno));
+	log_fail("LD_PRELOAD names libheaptap.so, and starting again without it failed: %s; unset LD_PRELOAD",
+		 strerror(errno));
 	return -errno;
 }
 
@@ -86,6 +86,7 @@ static void reload(struct daemon *d)
 {
 	struct daemon_settings s = d->settings;
 	struct collector_config c = d->config;
+	char waiting[128];
 	struct fault f;
 	int r = daemon_options_again(d->argc, d->argv, &s, &f);
 
@@ -93,11 +94,11 @@ static void reload(struct daemon *d)
 	if (!r)
 		r = collector_reload(d->collector, &c, &f);
 	if (r) {
-		log_say("SIGHUP: the settings stay as they were: %s", f.text);
+		log_fail("SIGHUP: the settings stay as they were: %s", f.text);
 		return;
 	}
-	if (strcmp(s.socket, d->settings.socket) || strcmp(s.state, d->settings.state))
-		log_say("SIGHUP: another socket or state directory waits for the next start");
+	if (*daemon_settings_waiting(&d->settings, &s, waiting, sizeof(waiting)))
+		log_warn("SIGHUP: these wait for the next start: %s", waiting);
 	log_say("SIGHUP: read %s: rate %u, interval %u s, keep %u", *s.file ? s.file : "no file", s.rate,
 		s.interval_s, s.keep);
 }
@@ -132,10 +133,13 @@ static void on_change(enum session_change what, const struct session_view *v, vo
 	log_change(what, v, d->config.out_dir);
 }
 
-static void on_word(const char *text, void *arg)
+static void on_word(const char *text, bool is_loss, void *arg)
 {
 	(void)arg;
-	log_say("%s", text);
+	if (is_loss)
+		log_warn("%s", text);
+	else
+		log_say("%s", text);
 }
 
 /* Of numbers the kernel and we gave: what a program calls itself names no file. */
@@ -179,7 +183,7 @@ static int serve(struct daemon *d)
 		systemd_turned(d->systemd, collector_pending(d->collector));
 	}
 	if (r)
-		log_say("the event loop failed: %s", strerror(-r));
+		log_fail("the event loop failed: %s", strerror(-r));
 	return r ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
@@ -198,12 +202,12 @@ static int set_up(struct daemon *d)
 	if (d->config.listen_fd < 0)
 		make_socket_directory(&d->config);
 	if (loop_new(&d->loop, &f) || collector_new(d->loop, &d->config, &d->collector, &f)) {
-		log_say("%s", f.text);
+		log_fail("%s", f.text);
 		return -EIO;
 	}
 	d->signals = loop_watch_fd(d->loop, d->signal_fd, POLLIN, on_signal, d);
 	if (!d->signals || systemd_new(d->loop, &d->systemd)) {
-		log_say("out of memory");
+		log_fail("out of memory");
 		return -ENOMEM;
 	}
 	return daemon_http_start(&d->settings, passed, d->loop, d->collector, &d->http);

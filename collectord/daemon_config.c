@@ -6,17 +6,21 @@
 #include <fcntl.h>
 #include <ini.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #define SECTION "collectord"
+#define MAX_BYTES (1u << 20) /* more is another file: reading it would hold up everybody */
 
 struct reading {
 	FILE *file;
 	const char *path;
 	unsigned line;
+	size_t bytes;
 	int (*take)(void *arg, const char *name, const char *value, struct fault *f);
 	void *arg;
 	int error; /* the first one; *fault says it */
@@ -36,21 +40,35 @@ static void PRINTF(2, 3) fail(struct reading *r, const char *fmt, ...)
 	r->error = fault_set(r->fault, -EINVAL, "%s, line %u: %s", r->path, r->line, why);
 }
 
+/* fgets(), and how much it read: -1 if that holds a NUL. */
+static char *get_line(char *buf, int size, FILE *file, ssize_t *ret_n)
+{
+	char *got, *end;
+
+	memset(buf, '\n', (size_t)size);
+	got = fgets(buf, size, file);
+	end = got ? memrchr(buf, '\0', (size_t)size) : buf;
+	*ret_n = end == memchr(buf, '\0', (size_t)size) ? end - buf : -1;
+	return got;
+}
+
 /* fgets() for inih, which would cut a long line in two. */
 static char *next_line(char *buf, int size, void *arg)
 {
 	struct reading *r = arg;
-	char *got = r->error ? NULL : fgets(buf, size, r->file);
-	size_t n = got ? strlen(got) : 0;
+	ssize_t n = 0;
+	char *got = r->error ? NULL : get_line(buf, size, r->file, &n);
 
 	if (!got)
 		return NULL;
 	r->line++;
-	if ((n == 0 || got[n - 1] != '\n') && !feof(r->file)) {
+	if (n < 0 || (got[n - 1] != '\n' && !feof(r->file)))
 		fail(r, "longer than %d characters, or not text", size - 2);
+	else if ((r->bytes += (size_t)n) > MAX_BYTES)
+		fail(r, "the file is larger than %u kB: is it the right one?", MAX_BYTES >> 10);
+	if (r->error)
 		return NULL;
-	}
-	if (strspn(got, " \t\r\n") < n && strchr(" \t", *got)) {
+	if (strspn(got, " \t\r\n") < (size_t)n && strchr(" \t", *got)) {
 		fail(r, "begins with a blank: a setting begins its line");
 		return NULL;
 	}
@@ -69,7 +87,12 @@ static int on_setting(void *arg, const char *section, const char *name, const ch
 	return r->error == 0;
 }
 
-/* Neither a FIFO nor a device is waited for. */
+static bool is_file(const struct stat *st)
+{
+	return S_ISREG(st->st_mode) || (S_ISCHR(st->st_mode) && st->st_rdev == makedev(1, 3)); /* /dev/null: none */
+}
+
+/* Neither a FIFO nor a device is waited for, or taken for an empty file. */
 static int open_file(const char *path, FILE **ret, struct fault *f)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -77,9 +100,9 @@ static int open_file(const char *path, FILE **ret, struct fault *f)
 
 	if (fd < 0)
 		return fault_set(f, -errno, "cannot read %s: %s", path, strerror(errno));
-	if (fstat(fd, &st) || S_ISDIR(st.st_mode) || !(*ret = fdopen(fd, "r"))) {
+	if (fstat(fd, &st) || !is_file(&st) || !(*ret = fdopen(fd, "r"))) {
 		close(fd);
-		return fault_set(f, -EINVAL, "cannot read %s: it is no file", path);
+		return fault_set(f, -EINVAL, "cannot read %s: it is not a file of text", path);
 	}
 	return 0;
 }

@@ -50,7 +50,10 @@ static int listen_path(const struct daemon_settings *o, struct http *h)
 		log_say("HTTP on %s", is_chosen ? o->http_socket : path);
 		return 0;
 	}
-	log_say("%s%s", is_chosen ? "" : "no HTTP: ", f.text);
+	if (is_chosen)
+		log_fail("%s", f.text);
+	else
+		log_warn("no HTTP: %s", f.text);
 	return is_chosen ? r : 0;
 }
 
@@ -60,7 +63,7 @@ static int listen_tcp(const struct daemon_settings *o, struct http *h)
 	struct fault f;
 
 	if (http_listen_tcp(h, o->http, &f)) {
-		log_say("%s", f.text);
+		log_fail("%s", f.text);
 		return -EIO;
 	}
 	http_url(h, url, sizeof(url));
@@ -76,7 +79,7 @@ static int read_token(const struct daemon_settings *o)
 
 	snprintf(beside_snapshots, sizeof(beside_snapshots), "%s/" TOKEN_NAME, o->state);
 	if (token_of_file(path, token, &f)) {
-		log_say("%s", f.text);
+		log_fail("%s", f.text);
 		return -EIO;
 	}
 	log_say("the token for HTTP is in %s", path);
@@ -91,7 +94,7 @@ static int take_passed(const struct systemd_sockets *passed, struct http *h)
 	for (unsigned i = 0; i < passed->n_http && !r; i++)
 		r = http_listen_fd(h, passed->http[i], &f);
 	if (r)
-		log_say("%s", f.text);
+		log_fail("%s", f.text);
 	else if (passed->n_http)
 		log_say("HTTP on %u socket%s of the service manager", passed->n_http,
 			passed->n_http == 1 ? "" : "s");
@@ -111,7 +114,7 @@ int daemon_http_start(const struct daemon_settings *o, const struct systemd_sock
 	int r = is_tcp ? read_token(o) : 0;
 
 	if (!r && http_new(loop, c, &config, ret, &f)) {
-		log_say("%s", f.text);
+		log_fail("%s", f.text);
 		r = -EIO;
 	}
 	if (!r)

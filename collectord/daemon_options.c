@@ -235,10 +235,10 @@ static void fill_getopt(struct option table[ARRAY_SIZE(settings) + 4])
 static int refuse(int o, char **argv)
 {
 	if (optopt && optopt < SETTING)
-		log_say("-%c: unknown option; see --help", optopt);
+		log_fail("-%c: unknown option; see --help", optopt);
 	else
-		log_say("%s: %s; see --help", argv[optind - 1],
-			o == ':' ? "needs a value after it" : "unknown option");
+		log_fail("%s: %s; see --help", argv[optind - 1],
+			 o == ':' ? "needs a value after it" : "unknown option");
 	return EXIT_USAGE;
 }
 
@@ -266,7 +266,7 @@ static int take_option(int o, char **argv, struct daemon_settings *s, const char
 	}
 	if (!take(s, settings[o - SETTING].name, optarg, &f))
 		return -1;
-	log_say("--%s; see --help", f.text);
+	log_fail("--%s; see --help", f.text);
 	return EXIT_USAGE;
 }
 
@@ -281,7 +281,7 @@ static int command_line(int argc, char **argv, struct daemon_settings *s, const 
 	while (status < 0 && (o = getopt_long(argc, argv, ":h", table, NULL)) != -1)
 		status = take_option(o, argv, s, ret_file);
 	if (status < 0 && optind < argc) {
-		log_say("%s: no argument is expected here; see --help", argv[optind]);
+		log_fail("%s: no argument is expected here; see --help", argv[optind]);
 		status = EXIT_USAGE;
 	}
 	return status;
@@ -328,7 +328,7 @@ int daemon_options(int argc, char **argv, struct daemon_settings *ret)
 
 	if (!*f.text)
 		return status;
-	log_say("%s", f.text);
+	log_fail("%s", f.text);
 	return EXIT_USAGE;
 }
 
@@ -336,6 +336,27 @@ int daemon_options_again(int argc, char **argv, struct daemon_settings *ret, str
 {
 	f->text[0] = '\0';
 	return load(argc, argv, ret, f) < 0 ? 0 : -EINVAL;
+}
+
+/* Texts are looked at when the daemon starts and never again. */
+static bool is_fixed(const struct setting *s)
+{
+	return s->parse == parse_path || s->parse == parse_address;
+}
+
+const char *daemon_settings_waiting(const struct daemon_settings *now, const struct daemon_settings *wanted,
+				    char *buf, size_t size)
+{
+	size_t n = 0;
+
+	buf[0] = '\0';
+	for (size_t i = 0; i < ARRAY_SIZE(settings) && n < size; i++) {
+		const struct setting *s = &settings[i];
+
+		if (is_fixed(s) && strcmp((const char *)now + s->offset, (const char *)wanted + s->offset))
+			n += (size_t)snprintf(buf + n, size - n, "%s%s", n ? ", " : "", s->name);
+	}
+	return buf;
 }
 
 void daemon_settings_apply(const struct daemon_settings *s, struct collector_config *c)

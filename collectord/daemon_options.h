@@ -6,6 +6,7 @@
 
 #include <limits.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "collectord/profile/fault.h"
@@ -31,6 +32,10 @@ int daemon_options(int argc, char **argv, struct daemon_settings *ret);
 
 /* Once more, for SIGHUP.  0 or -errno with a fault; *ret is then as it was. */
 int daemon_options_again(int argc, char **argv, struct daemon_settings *ret, struct fault *f);
+
+/* Names of settings that differ and wait for the next start, in `buf`; "" if there are none. */
+const char *daemon_settings_waiting(const struct daemon_settings *now, const struct daemon_settings *wanted,
+				    char *buf, size_t size);
 
 /* Into what a collector wants to know; the strings stay ours. */
 void daemon_settings_apply(const struct daemon_settings *s, struct collector_config *c);

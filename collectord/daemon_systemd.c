@@ -22,18 +22,18 @@
 
 static int refuse(int fd, const char *name)
 {
-	log_say("descriptor %d, \"%.64s\", from the service manager is not one listening unix socket of type "
-		"SOCK_SEQPACKET: give the socket unit one ListenSequentialPacket= and nothing else",
-		fd, name);
+	log_fail("descriptor %d, \"%.64s\", from the service manager is not one listening unix socket of type "
+		 "SOCK_SEQPACKET: give the socket unit one ListenSequentialPacket= and nothing else",
+		 fd, name);
 	return -EINVAL;
 }
 
 static int take_http(int fd, const char *name, struct systemd_sockets *s)
 {
 	if (s->n_http == ARRAY_SIZE(s->http) || sd_is_socket(fd, AF_UNSPEC, SOCK_STREAM, 1) <= 0) {
-		log_say("descriptor %d, \"%.64s\", from the service manager is not one of at most %u listening "
-			"stream sockets: give the socket unit nothing but ListenStream=",
-			fd, name, SYSTEMD_MAX_HTTP);
+		log_fail("descriptor %d, \"%.64s\", from the service manager is not one of at most %u listening "
+			 "stream sockets: give the socket unit nothing but ListenStream=",
+			 fd, name, SYSTEMD_MAX_HTTP);
 		return -EINVAL;
 	}
 	s->has_tcp |= sd_is_socket(fd, AF_UNIX, SOCK_STREAM, 1) <= 0;
@@ -78,7 +78,7 @@ int systemd_take(struct systemd_sockets *ret)
 	int n = sd_listen_fds_with_names(1, &names), r = 0;
 
 	if (n < 0) {
-		log_say("LISTEN_FDS or LISTEN_FDNAMES of the environment cannot be used: %s", strerror(-n));
+		log_fail("LISTEN_FDS or LISTEN_FDNAMES of the environment cannot be used: %s", strerror(-n));
 		return -EINVAL;
 	}
 	all.kept = calloc(n ? (size_t)n : 1, sizeof(*all.kept));

@@ -85,7 +85,7 @@ struct collector_config {
 	const struct keeper *keeper;
 	const struct kept *kept;
 	size_t n_kept;
-	void (*on_word)(const char *text, void *arg);
+	void (*on_word)(const char *text, bool is_loss, void *arg);
 };
 
 /* Start listening.  The loop and the config's strings must outlive the collector. */

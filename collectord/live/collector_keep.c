@@ -18,7 +18,7 @@ int collector_keep(struct collector *c)
 	return c->config.keeper ? keep_new(c->env.loop, c->config.keeper, on_kept, c, &c->keep) : 0;
 }
 
-static void PRINTF(2, 3) word(const struct collector *c, const char *fmt, ...)
+static void PRINTF(3, 4) word(const struct collector *c, bool is_loss, const char *fmt, ...)
 {
 	char text[256];
 	va_list ap;
@@ -27,12 +27,13 @@ static void PRINTF(2, 3) word(const struct collector *c, const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	if (c->config.on_word)
-		c->config.on_word(text, c->user.arg);
+		c->config.on_word(text, is_loss, c->user.arg);
 }
 
 static void say_lost(void *arg, const char *name, const char *text)
 {
-	word(arg, "%.*s ends with the collector before, its last snapshot stays: %s", KEEPER_NAME_SIZE, name, text);
+	word(arg, true, "%.*s ends with the collector before, its last snapshot stays: %s", KEEPER_NAME_SIZE, name,
+	     text);
 }
 
 static void on_pair(void *arg, const char *name, int region_fd, int state_fd)
@@ -65,7 +66,7 @@ void collector_recover(struct collector *c)
 		n++;
 	}
 	if (n)
-		word(c, "went on with %zu session%s of the collector before", n, n == 1 ? "" : "s");
+		word(c, false, "went on with %zu session%s of the collector before", n, n == 1 ? "" : "s");
 }
 
 void collector_leave(struct collector *c)

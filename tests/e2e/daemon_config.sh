@@ -124,6 +124,83 @@ files_are() { # COUNT
 	[ "$(find state -name '*.heaptap' | wc -l)" -eq "$1" ]
 }
 
+# What cannot be read as settings changes none, and nobody waits for it.
+test_hup_with_what_is_no_file_of_settings() {
+	local what
+	printf 'rate = 8K\ninterval = 0\n' >good
+	cp good conf
+	start_daemon --config conf
+	for what in fifo directory zeroes nul huge binary missing; do
+		rm -rf conf
+		case $what in
+		fifo) mkfifo conf ;;
+		directory) mkdir conf ;;
+		zeroes) ln -s /dev/zero conf ;;
+		nul) printf 'rate = 4K\nkeep = 3\0 and more' >conf ;;
+		huge) { yes '; nothing' | head -n 200000 && echo 'rate = 4K'; } >conf ;;
+		binary) cp "$daemon" conf ;;
+		esac
+		reload 'SIGHUP: '
+		tail -n 1 daemon.log >last
+		has last 'SIGHUP: the settings stay as they were: (conf, line [0-9]+|cannot read conf): '
+	done
+	# With the marks of other systems' editors; nothing at all is the defaults.
+	rm -f conf
+	printf '\xef\xbb\xbf[collectord]\r\nrate = 4K\r\ninterval = 0\r\n' >conf
+	reload 'SIGHUP: read conf: rate 4096, interval 0 s, keep 10$'
+	ln -sf /dev/null conf
+	reload 'SIGHUP: read conf: rate 524288, interval 60 s, keep 10$'
+	stop_daemon
+}
+
+test_hup_by_a_file_that_may_not_be_read() {
+	[ "$(id -u)" -eq 0 ] || skip "only root can be several users"
+	setpriv --reuid 50001 --regid 50001 --clear-groups "$daemon" --version || skip "other users do not get to the build"
+	chmod 711 "$top" .
+	local dir
+	dir=$(mktemp -d -p "$top")
+	chown 50001:50001 "$dir"
+	echo 'rate = 8K' >conf
+	setpriv --reuid 50001 --regid 50001 --clear-groups "$daemon" --socket "$dir/s" --state "$dir/state" --config "$PWD/conf" 2>daemon.log &
+	daemon_pid=$!
+	wait_for 60 grep -q 'listening on' daemon.log
+	chmod 600 conf
+	reload 'SIGHUP: the settings stay as they were: cannot read .*/conf: Permission denied$'
+	stop_daemon
+}
+
+test_hup_says_what_waits_for_the_next_start() {
+	printf 'interval = 0\n' >conf
+	sock=$top/s$BASHPID
+	"$daemon" --config conf --socket "$sock" --state "$PWD/state" 2>daemon.log &
+	daemon_pid=$!
+	wait_for 60 grep -q 'listening on' daemon.log
+	reload 'SIGHUP: read conf'
+	has_not daemon.log 'next start'
+	printf 'http-socket = %s/h\nhttp = 127.0.0.1:1\nhttp-token = %s/t\nmax-sessions = 5\n' "$top" "$top" >conf
+	reload 'SIGHUP: these wait for the next start: http-socket, http, http-token$'
+	wait_for 60 grep -q 'SIGHUP: read conf: .*interval 60 s' daemon.log
+	stop_daemon
+}
+
+test_hup_changes_which_snapshots_stay() {
+	local i
+	printf 'rate = 1\ninterval = 0\n' >conf
+	start_daemon --config conf
+	for i in {1..6}; do
+		HEAPTAP_WAIT_MS=10000 HEAPTAP_SOCKET=$sock LD_PRELOAD=$shim "$victims/steady" 3 </dev/null
+		wait_for 60 grep -q "session $i: ended" daemon.log
+	done
+	wait_for 60 files_are 6
+	printf 'rate = 1\ninterval = 0\nmax-files = 4\n' >conf
+	reload 'SIGHUP: read conf'
+	wait_for 60 files_are 4
+	printf 'rate = 1\ninterval = 0\nmax-size-per-user = 1\n' >conf
+	reload 'SIGHUP: read conf'
+	wait_for 60 files_are 0
+	stop_daemon
+}
+
 test_second_daemon_touches_nothing() {
 	start_daemon
 	status_of out err timeout -s KILL 60 "$daemon" --socket "$sock" --state other

@@ -57,6 +57,30 @@ test_is_not_watched_unasked() {
 	has_not notes WATCHDOG
 }
 
+# The journal knows who we are and takes a priority; what is not the journal gets our name.
+test_lines_are_made_for_the_journal() {
+	local status=0
+	printf 'rate = none\n' >conf
+	: >journal
+	JOURNAL_STREAM=$(stat -c %d:%i journal) "$daemon" --config conf 2>>journal || status=$?
+	is "$status" 2
+	has journal '^<3>conf, line 1: rate none: not a size'
+	JOURNAL_STREAM=1:1 "$daemon" --config conf 2>log || true
+	has log '^heaptap-collectord: conf, line 1: '
+	"$daemon" --socket "$top/j" --state "$PWD/state" 2>log &
+	pid=$!
+	wait_for 60 grep -q '^heaptap-collectord: listening on' log
+	kill -TERM $pid
+	wait $pid
+	JOURNAL_STREAM=$(stat -c %d:%i journal) "$daemon" --socket "$top/j" --state "$PWD/state" 2>>journal &
+	pid=$!
+	wait_for 60 grep -q '^<6>listening on' journal
+	kill -TERM $pid
+	wait $pid
+	has journal '^<6>stopping'
+	has_not journal 'heaptap-collectord: '
+}
+
 test_socket_of_another_type_is_refused_in_one_line() {
 	start_service --type stream
 	status=0

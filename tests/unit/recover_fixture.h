@@ -48,8 +48,9 @@ static inline int barrier(void *arg, int *ret_fd)
 
 static const struct keeper keeper = { store, forget, barrier, NULL };
 
-static inline void on_word(const char *text, void *arg)
+static inline void on_word(const char *text, bool is_loss, void *arg)
 {
+	(void)is_loss;
 	(void)arg;
 	snprintf(shelf.word, sizeof(shelf.word), "%s", text);
 }
