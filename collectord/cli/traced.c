@@ -172,7 +172,8 @@ static int explain_pid(uint32_t pid, const struct traced_list *t, struct fault *
 	if (t->n_silent)
 		return fault_set(f, -ESRCH, "%u: its collector does not answer, or nobody records it", pid);
 	if (!t->n_ends)
-		return fault_set(f, -ESRCH, "%u is not recorded: no collector is running; see `heaptap doctor %u`",
+		return fault_set(f, -ESRCH,
+				 "%u is not recorded by any collector, as none is running; see `heaptap doctor %u`",
 				 pid, pid);
 	return fault_set(f, -ESRCH, "%u is not recorded by any collector: start it with `heaptap run`", pid);
 }
