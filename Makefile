@@ -84,12 +84,14 @@ check-e2e: all tests
 check-hazards: all tests
 	$(Q)tests/run --build $(BUILD) hazards
 
-## make check-long            what takes too long for check: 1e8 operations on the live table, ten minutes of chaos, 1000 killed collectors, packages twice
+## make check-long            what takes too long for check: 1e8 operations on the live table, ten minutes of chaos, 1000 killed collectors, packages twice, a scribbler under AddressSanitizer
 check-long: all tests
 	$(Q)HEAPTAP_CHURN=100000000 TEST_TIMEOUT=1200 tests/run --build $(BUILD) unit shim_live_inside
 	$(Q)SECONDS_OF_CHAOS=600 TEST_TIMEOUT=1200 tests/run --build $(BUILD) hazards chaos
 	$(Q)HEAPTAP_LONG=yes tests/run --build $(BUILD) e2e deb
 	$(Q)KILLS=1000 TEST_TIMEOUT=1800 tests/run --build $(BUILD) hazards restarts
+	$(Q)$(MAKE) --no-print-directory SAN=address,undefined build/san-address-undefined/tests/unit/test_scribble
+	$(Q)SECONDS_OF_SCRIBBLING=60 TEST_TIMEOUT=600 tests/run --build build/san-address-undefined unit test_scribble
 
 ## make lint                  includes, symbols, formats, static analysis
 lint: deps-test

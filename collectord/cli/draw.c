@@ -11,11 +11,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "collectord/profile/write_all.h"
+#include "collectord/live/memfd.h"
 
 #define NAMES_TRIED 1000
 
@@ -62,14 +61,11 @@ static const char script[] =
 
 static int memory_file(const char *text, size_t len)
 {
-	int fd = memfd_create("graph", MFD_CLOEXEC);
+	int fd;
 
-	if (fd >= 0 && write_all(fd, text, len)) {
-		close(fd);
+	if (memfd_with(text, len, &fd))
 		return -1;
-	}
-	if (fd >= 0)
-		lseek(fd, 0, SEEK_SET);
+	lseek(fd, 0, SEEK_SET);
 	return fd;
 }
 
