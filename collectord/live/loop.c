@@ -321,10 +321,31 @@ void loop_write_mapping(struct loop *l, int dirfd, const char *name, unsigned mo
 	begin_write(l, dirfd, name, mode, map, len, true, fn, arg);
 }
 
+/* 1: another attempt; -EIO: one too many; 0: `res` is an outcome. */
+static int repeats(struct loop_write *w, int res)
+{
+	if (res != -EINTR && res != -EAGAIN && res != -ECANCELED)
+		return 0;
+	return ++w->repeats < MAX_REPEATS ? 1 : -EIO;
+}
+
+int loop_write_opened(struct loop_write *w, int res)
+{
+	int r = repeats(w, res);
+
+	if (r)
+		return r;
+	if (res >= 0)
+		w->fd = res;
+	return res < 0 ? res : 1;
+}
+
 int loop_write_step(struct loop_write *w, int res)
 {
-	if (res == -EINTR || res == -EAGAIN || res == -ECANCELED)
-		return ++w->repeats < MAX_REPEATS ? 1 : -EIO;
+	int r = repeats(w, res);
+
+	if (r)
+		return r;
 	/* Some file systems cannot sync a directory; their rename is as durable as they make it. */
 	if (w->step == WRITE_SYNC_DIR && (res == -EINVAL || res == -ENOTSUP))
 		res = 0;

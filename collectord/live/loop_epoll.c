@@ -110,8 +110,9 @@ static int step(struct loop_write *w)
 
 static int open_temporary(struct loop_write *w)
 {
-	w->fd = openat(w->dirfd, w->temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, w->mode);
-	return w->fd < 0 ? -errno : 1;
+	int fd = openat(w->dirfd, w->temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, w->mode);
+
+	return loop_write_opened(w, fd < 0 ? -errno : fd);
 }
 
 /* One write after another, and not for long: a disk may be slow, and many dead processes are saved at once. */

@@ -93,5 +93,8 @@ struct loop {
  * EINTR, EAGAIN, ECANCELED (a broken chain) and short writes repeat the step. */
 int loop_write_step(struct loop_write *w, int res);
 
+/* The same of the temporary file's opening, which comes before all steps: `res` is its descriptor or -errno. */
+int loop_write_opened(struct loop_write *w, int res);
+
 /* The write is over: remove what must not stay, queue its callback. */
 void loop_write_finished(struct loop_write *w, int result);

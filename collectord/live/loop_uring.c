@@ -83,12 +83,18 @@ static void enqueue_watch(struct loop_watch *w)
 	STAILQ_INSERT_TAIL(&io->watches, w, next);
 }
 
+/* Says nothing about the descriptor: no memory for the poll, or interrupted.  It is asked again. */
+static bool is_passing(int res)
+{
+	return res == -ENOMEM || res == -EAGAIN || res == -EINTR || res == -ECANCELED;
+}
+
 static void poll_done(struct loop_op *op, int res)
 {
 	struct loop_watch *w = container_of(op, struct loop_watch, op);
 
 	w->armed = false;
-	if (!w->dead)
+	if (!w->dead && !is_passing(res))
 		w->fn(w->arg, res < 0 ? POLLERR : (short)res);
 	enqueue_watch(w);
 }
@@ -159,14 +165,12 @@ static void opened(struct loop_op *op, int res)
 {
 	struct loop_write *w = container_of(op, struct write_op, op)->write;
 
-	w->in_flight = 0;
-	if (res >= 0)
-		w->fd = res;
-	else if ((res != -EINTR && res != -EAGAIN) || ++w->repeats == 100) {
-		loop_write_finished(w, res);
-		return;
-	}
-	enqueue_write(w);
+	int r = loop_write_opened(w, res);
+
+	if (r > 0)
+		enqueue_write(w);
+	else
+		loop_write_finished(w, r);
 }
 
 /* One link of the chain completed; the last completion judges them all in order. */

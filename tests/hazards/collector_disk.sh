@@ -5,12 +5,12 @@
 need python3
 daemon=$HEAPTAP_BUILD/heaptap-collectord
 
-# One program that lives; its pid in $program, the daemon's in $daemon_pid.  WRAPPER goes before the daemon.
-start() { # WRAPPER...
+# One program that lives; its pid in $program, the daemon's in $daemon_pid.
+start() {
 	sock=$top/s$BASHPID
 	rm -f "$sock" in
 	mkdir -p state
-	HEAPTAP_IO=$io "$@" "$daemon" --socket "$sock" --state "$PWD/state" --rate 1 --interval 0 2>daemon.log &
+	HEAPTAP_IO=$io "$daemon" --socket "$sock" --state "$PWD/state" --rate 1 --interval 0 2>daemon.log &
 	daemon_pid=$!
 	wait_for 60 grep -q 'listening on' daemon.log
 	mkfifo in
@@ -159,56 +159,22 @@ test_links_and_pipes_in_the_state_directory() {
 	each_backend prepared
 }
 
-# A call of the collector's that writes fails once: told, and the next snapshot is there.
-test_calls_that_fail_once() {
-	need strace
-	strace -e trace=none true 2>/dev/null || skip "strace may not trace here"
-	local io=epoll call error
-	for call in fsync:EIO renameat:EIO fsync:EINTR renameat:ENOSPC; do
-		error=${call#*:}
-		call=${call%:*}
-		mkdir "$call.$error"
-		(
-			cd "$call.$error"
-			start strace -D -qq -o strace.out -e trace="$call" -e inject="$call:error=$error:when=1"
-			if [ "$error" = EINTR ]; then
-				snapshot >first
-			else
-				snapshot >first 2>first.err && fail "$call: $error went unseen"
-				told_in_ps 1 ""
-			fi
-			snapshot >second
-			all_are_whole 1
-			is "$(find state -name '.*.tmp')" ''
-			stop
-		) || fail "$call $error"
-	done
+# tests/tools/disk_faults.so inside the daemon: see write_faults.py.
+faults() { # errors|kills|loop
+	python3 "$HEAPTAP_SOURCE/tests/hazards/write_faults.py" "$HEAPTAP_BUILD" "$top/s$BASHPID" "$io" "$1"
 }
 
-# Killed at the n-th call: what was complete is complete, and a half one has another name.
+test_steps_that_fail() {
+	each_backend faults errors
+}
+
 test_killed_at_each_step_of_a_write() {
-	need strace
-	strace -e trace=none true 2>/dev/null || skip "strace may not trace here"
-	local io=epoll call n
-	for call in fsync renameat; do
-		for n in 1 2 3; do
-			mkdir "$call.$n"
-			(
-				cd "$call.$n"
-				start strace -D -qq -o strace.out -e trace="$call" -e inject="$call:signal=KILL:when=$n"
-				snapshot >first 2>/dev/null || true
-				snapshot >second 2>/dev/null || true
-				kill -USR1 "$daemon_pid" 2>/dev/null || true
-				# Each snapshot is two fsync and one rename: with three there is a kill in every case.
-				wait "$daemon_pid" || status=$?
-				is "${status-0}" 137 "exit status of the collector"
-				exec 7>&-
-				wait "$program" || true
-				[ ! -s first ] || [ -s "$(<first)" ] || fail "a snapshot that was told of is gone"
-				all_are_whole $(($([ -s first ] && echo 1 || echo 0) + $([ -s second ] && echo 1 || echo 0)))
-			) || fail "$call $n"
-		done
-	done
+	each_backend faults kills
+}
+
+test_ring_that_refuses_for_a_while() {
+	local io=uring
+	faults loop
 }
 
 test_killed_at_any_moment() {

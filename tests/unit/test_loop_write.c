@@ -200,6 +200,21 @@ Test(loop_write_step, survives_short_writes_interruptions_and_broken_chains)
 	cr_assert_eq(loop_write_step(&w, -EINVAL), 0, "a file system that cannot sync directories");
 }
 
+Test(loop_write_step, opens_again_what_was_interrupted)
+{
+	struct loop_write w = { .fd = -1 };
+	int r = 1;
+
+	cr_assert_eq(loop_write_opened(&w, -EINTR), 1);
+	cr_assert_eq(w.fd, -1);
+	cr_assert_eq(loop_write_opened(&w, -EMFILE), -EMFILE);
+	cr_assert_eq(loop_write_opened(&w, 7), 1);
+	cr_assert_eq(w.fd, 7);
+	for (int i = 0; i < 100000 && r > 0; i++)
+		r = loop_write_opened(&w, -EAGAIN);
+	cr_assert_eq(r, -EIO);
+}
+
 Test(loop_write_step, gives_up_when_nothing_moves)
 {
 	struct loop_write w = { .len = 100 };
