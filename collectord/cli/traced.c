@@ -34,7 +34,8 @@ bool traced_is_pid(const char *text, uint32_t *ret)
 	return true;
 }
 
-const char *traced_name(const struct control_process *p)
+/* Name of a program without its directories. */
+static const char *name_of(const struct control_process *p)
 {
 	const char *slash = strrchr(p->exe, '/');
 
@@ -161,7 +162,7 @@ static int explain_pid(uint32_t pid, const struct traced_list *t, struct fault *
 	for (size_t i = 0; i < t->n; i++)
 		if (t->list[i].process.pid == pid && t->list[i].process.status != HELLO_ACTIVE)
 			return fault_set(f, -ESRCH, "%u (%s) is not recorded: %s", pid,
-					 traced_name(&t->list[i].process), passive_why(t->list[i].process.status));
+					 name_of(&t->list[i].process), passive_why(t->list[i].process.status));
 	snprintf(path, sizeof(path), "/proc/%u", pid);
 	if (stat(path, &st))
 		return fault_set(f, -ESRCH, "%u: no such process; `heaptap ps` lists what is recorded", pid);
@@ -183,7 +184,7 @@ static bool has_name(const struct control_process *p, const char *name)
 {
 	size_t word = strcspn(p->cmdline, " "), n = strlen(name);
 
-	if (!strcmp(traced_name(p), name))
+	if (!strcmp(name_of(p), name))
 		return true;
 	return word >= n && !strncmp(p->cmdline + word - n, name, n) &&
 	       (word == n || p->cmdline[word - n - 1] == '/');

@@ -31,8 +31,5 @@ int traced_one(const char *what, const char *only, struct traced *ret, struct fa
 /* True if `text` is a pid. */
 bool traced_is_pid(const char *text, uint32_t *ret);
 
-/* Name of a program without its directories. */
-const char *traced_name(const struct control_process *p);
-
 /* Login name of a user, or the number. */
 const char *traced_user(uint32_t uid, char *buf, size_t size);

@@ -5,13 +5,9 @@
 #include "collectord/live/collector.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "collectord/live/collector_impl.h"
@@ -52,7 +48,7 @@ static void end_predecessor(struct collector *c, uint32_t pid)
 	}
 }
 
-void collector_tell(enum session_change what, const struct session_view *v, void *arg)
+static void tell(enum session_change what, const struct session_view *v, void *arg)
 {
 	struct collector *c = arg;
 
@@ -77,7 +73,7 @@ static void refuse(struct collector *c, struct peer *peer, const struct hello *h
 	listener_welcome(peer, WELCOME_REFUSED, 0, 0, -1);
 	session_view_passive(peer, h, &v);
 	c->refused++;
-	collector_tell(SESSION_REFUSED, &v, c);
+	tell(SESSION_REFUSED, &v, c);
 }
 
 void collector_welcome(struct collector *c, struct session *s, struct peer *peer)
@@ -92,7 +88,7 @@ void collector_welcome(struct collector *c, struct session *s, struct peer *peer
 	if (!session_process(s, 0))
 		return;
 	process_view(session_process(s, 0), &v);
-	collector_tell(SESSION_STARTED, &v, c);
+	tell(SESSION_STARTED, &v, c);
 }
 
 static void begin(struct collector *c, struct peer *peer, const struct hello *h)
@@ -124,7 +120,7 @@ static void on_hello(void *arg, struct peer *peer, const struct hello *h)
 	if (h->status != HELLO_ACTIVE) {
 		listener_welcome(peer, WELCOME_NOTED, 0, 0, -1);
 		session_view_passive(peer, h, &v);
-		collector_tell(SESSION_PASSIVE, &v, c);
+		tell(SESSION_PASSIVE, &v, c);
 	} else if (!has_quota(c, peer->uid)) {
 		refuse(c, peer, h);
 	} else {
@@ -139,67 +135,15 @@ static void on_request(void *arg, struct peer *peer, const struct control_reques
 	control_ask(c->control, peer, r, len);
 }
 
-/* One collector a directory: a second one would remove what the first one keeps. */
-static int lock_out_dir(const struct collector *c, struct fault *f)
-{
-	if (flock(c->env.save.out_fd, LOCK_EX | LOCK_NB) == 0)
-		return 0;
-	return fault_set(f, -EADDRINUSE, "another collector writes into %s: stop it or choose another directory",
-			 c->config.out_dir);
-}
-
-static int open_out_dir(struct collector *c, struct fault *f)
-{
-	const char *dir = c->config.out_dir;
-
-	if (c->config.makes_dir)
-		mkdir(dir, 0750); /* what comes of it shows at once */
-	c->env.save.out_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (c->env.save.out_fd < 0)
-		return fault_set(f, -errno,
-				 "cannot open the directory for snapshots, %s: %s; create it or choose another",
-				 dir, strerror(errno));
-	if (faccessat(c->env.save.out_fd, ".", W_OK | X_OK, AT_EACCESS))
-		return fault_set(
-			f, -errno,
-			"cannot write snapshots into %s: %s; change its permissions or choose another directory",
-			dir, strerror(errno));
-	return c->config.makes_dir ? lock_out_dir(c, f) : 0;
-}
-
-static int check_config(const struct collector_config *config, struct fault *f)
-{
-	if (config->rate < 1 || config->rate > ABI_MAX_RATE)
-		return fault_set(f, -EINVAL, "sampling rate %u is out of range: 1 to %u bytes", config->rate,
-				 ABI_MAX_RATE);
-	if (config->max_depth > ABI_MAX_DEPTH)
-		return fault_set(f, -EINVAL, "stack depth %u is out of range: 1 to %u", config->max_depth,
-				 ABI_MAX_DEPTH);
-	return 0;
-}
-
-static void take_limits(struct collector *c, const struct collector_config *config)
-{
-	c->config.rate = config->rate;
-	c->config.interval_s = config->interval_s;
-	c->config.admin_gid = config->admin_gid;
-	c->config.max_memory_per_user = config->max_memory_per_user;
-	c->config.max_processes_per_user = config->max_processes_per_user;
-	c->config.retain = config->retain;
-	c->config.max_sessions = config->max_sessions ? config->max_sessions : COLLECTOR_MAX_SESSIONS;
-	c->config.max_sessions_per_user =
-		config->max_sessions_per_user ? config->max_sessions_per_user : COLLECTOR_MAX_SESSIONS_PER_USER;
-}
-
 static void init(struct collector *c, struct loop *loop, const struct collector_config *config)
 {
 	LIST_INIT(&c->sessions);
 	c->user = *config;
 	c->config = *config;
-	c->config.on_change = collector_tell;
+	c->config.on_change = tell;
 	c->config.name_session = config->name_session ? name_session : NULL;
 	c->config.arg = c;
-	take_limits(c, config);
+	collector_take_limits(c, config);
 	c->env.loop = loop;
 	c->env.config = &c->config;
 	c->env.on_gone = on_gone;
@@ -226,7 +170,7 @@ static int listen_at(struct collector *c, struct fault *f)
 int collector_new(struct loop *loop, const struct collector_config *config, struct collector **ret, struct fault *f)
 {
 	struct collector *c;
-	int r = check_config(config, f);
+	int r = collector_check(config, f);
 
 	if (r)
 		return r;
@@ -240,7 +184,7 @@ int collector_new(struct loop *loop, const struct collector_config *config, stru
 	if (!r)
 		r = listen_at(c, f);
 	if (!r)
-		r = open_out_dir(c, f);
+		r = collector_open_dir(c, f);
 	if (!r &&
 	    (retain_new(loop, c->env.save.out_fd, &config->retain, &c->env.save.retain) || collector_bound(c)))
 		r = fault_set(f, -ENOMEM, "out of memory");
@@ -250,29 +194,6 @@ int collector_new(struct loop *loop, const struct collector_config *config, stru
 	}
 	collector_recover(c);
 	*ret = c;
-	return 0;
-}
-
-int collector_reload(struct collector *c, const struct collector_config *config, struct fault *f)
-{
-	bool is_new = config->interval_s != c->config.interval_s;
-	struct session *s;
-	int r = check_config(config, f);
-
-	if (r)
-		return r;
-	take_limits(c, config);
-	retain_set_limits(c->env.save.retain, &config->retain);
-	LIST_FOREACH(s, &c->sessions, link)
-	{
-		struct process *p;
-
-		LIST_FOREACH(p, &s->processes, link)
-		{
-			if (is_new)
-				process_schedule(p);
-		}
-	}
 	return 0;
 }
 
@@ -387,14 +308,4 @@ void collector_free(struct collector *c)
 	totals_past_done(&c->past);
 	free(c->env.scratch);
 	free(c);
-}
-
-void collector_raise_descriptors(void)
-{
-	struct rlimit r;
-
-	if (getrlimit(RLIMIT_NOFILE, &r) == 0) {
-		r.rlim_cur = r.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &r);
-	}
 }

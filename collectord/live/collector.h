@@ -119,17 +119,15 @@ void collector_change(struct collector *c, uint64_t session, uint32_t rate, uint
 int collector_snapshot(struct collector *c, uint64_t session, uint32_t pid, enum snapshot_reason why,
 		       bool *ret_behind);
 
-/* Drained, and as bytes, nothing is written; *ret_buf is malloc'ed.  0, -ESRCH or -ENOMEM. */
-int collector_encode(struct collector *c, uint64_t session, uint32_t pid, void **ret_buf, size_t *ret_len);
-
 /* Is that process still recorded? */
 bool collector_has(struct collector *c, uint64_t session, uint32_t pid);
 
 /* Its administrators' group, 0 = none. */
 uint32_t collector_admin_gid(const struct collector *c);
 
-/* The same, by a copy of us if there is much to encode: then 1, and *ret_offload tells `done` (offload.h).  Without
- * a `done` -EAGAIN in its place. */
+/* Drained now, and as bytes: nothing is written, *ret_buf is malloc'ed.  If there is much to encode a copy of us
+ * does it: then 1, and *ret_offload tells `done` (offload.h), or -EAGAIN without a `done`.  0, -ESRCH or -ENOMEM
+ * else. */
 int collector_encode_aside(struct collector *c, uint64_t session, uint32_t pid, offload_done *done, void *arg,
 			   struct offload **ret_offload, void **ret_buf, size_t *ret_len);
 

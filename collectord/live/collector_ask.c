@@ -61,17 +61,6 @@ static int encode(const void *arg, void **ret_buf, size_t *ret_len)
 	return snap_encode(p, p->saver.seq + 1, SNAPSHOT_ASKED, ret_buf, ret_len);
 }
 
-int collector_encode(struct collector *c, uint64_t session, uint32_t pid, void **ret_buf, size_t *ret_len)
-{
-	struct process *p;
-
-	collector_drain_session(c, session);
-	p = find_process(c, session, pid);
-	if (!p)
-		return -ESRCH;
-	return encode(p, ret_buf, ret_len);
-}
-
 int collector_encode_aside(struct collector *c, uint64_t session, uint32_t pid, offload_done *done, void *arg,
 			   struct offload **ret_offload, void **ret_buf, size_t *ret_len)
 {

@@ -1,5 +1,4 @@
-/* collectord/live/collector_impl.h - between collector.c, collector_ask.c and collector_keep.c: what a collector
- * consists of. */
+/* collectord/live/collector_impl.h - between collector.c and collector_*.c: what a collector consists of. */
 #pragma once
 
 #include "collectord/live/collector.h"
@@ -24,12 +23,16 @@ struct collector {
 	LIST_HEAD(, session) sessions;
 };
 
+/* collector_config.c.  0 or -errno with a fault; collector_open_dir() leaves the descriptor in env.save. */
+int collector_check(const struct collector_config *config, struct fault *f);
+int collector_open_dir(struct collector *c, struct fault *f);
+void collector_take_limits(struct collector *c, const struct collector_config *config);
+
 /* Begin to hold users to their limits.  0 or -ENOMEM. */
 int collector_bound(struct collector *c);
 
 /* The session's program may know: send it the region. */
 void collector_welcome(struct collector *c, struct session *s, struct peer *peer);
-void collector_tell(enum session_change what, const struct session_view *v, void *arg); /* arg: the collector */
 
 /* collector_keep.c: with a keeper, if there is one; what it kept; leave all sessions to a successor. */
 int collector_keep(struct collector *c); /* 0 or -ENOMEM */

@@ -213,7 +213,7 @@ static struct retain_file *next_to_go(const struct retain *r)
 	return ret;
 }
 
-void retain_enforce(void *arg)
+static void enforce(void *arg)
 {
 	struct retain *r = arg;
 
@@ -285,7 +285,7 @@ int retain_new(struct loop *loop, int dirfd, const struct retain_limits *limits,
 	r->dirfd = dirfd;
 	r->limits = *limits;
 	LIST_INIT(&r->users);
-	r->timer = loop_timer_new(loop, retain_enforce, r);
+	r->timer = loop_timer_new(loop, enforce, r);
 	if (!r->timer || retain_scan(r)) {
 		retain_free(r);
 		return -ENOMEM;

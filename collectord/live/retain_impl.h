@@ -42,7 +42,5 @@ struct retain {
 /* One more file, the youngest so far.  NULL: no memory. */
 struct retain_file *retain_note(struct retain_dir *d, const char *name, uint64_t bytes);
 
-void retain_enforce(void *retain);
-
 /* Note what is on disk.  0 or -ENOMEM; what cannot be read is left alone. */
 int retain_scan(struct retain *r);

@@ -61,14 +61,9 @@ int64_t report_add(int64_t a, int64_t b)
 	return (int64_t)((uint64_t)a + (uint64_t)b);
 }
 
-int64_t report_subtract(int64_t a, int64_t b)
-{
-	return (int64_t)((uint64_t)a - (uint64_t)b);
-}
-
 int64_t report_quotient(int64_t sum, int64_t divisor)
 {
-	return !divisor ? sum : divisor == -1 ? report_subtract(0, sum) : sum / divisor;
+	return !divisor ? sum : divisor == -1 ? (int64_t)(0 - (uint64_t)sum) : sum / divisor;
 }
 
 int report_by_magnitude(int64_t a, int64_t b)

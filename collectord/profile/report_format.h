@@ -15,7 +15,6 @@ int64_t report_abs(int64_t v);
 
 /* Modulo 2^64: a foreign profile may hold any values.  A divisor of 0 is none. */
 int64_t report_add(int64_t a, int64_t b);
-int64_t report_subtract(int64_t a, int64_t b);
 int64_t report_quotient(int64_t sum, int64_t divisor);
 
 /* Orders for qsort(): the larger magnitude first; texts that `a` and `b` point to. */
