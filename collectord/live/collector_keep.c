@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "collectord/live/collector_impl.h"
+#include "collectord/live/retain.h"
 
 static void on_kept(void *arg, struct session *s, struct peer *peer)
 {
@@ -30,9 +31,13 @@ static void PRINTF(3, 4) word(const struct collector *c, bool is_loss, const cha
 		c->config.on_word(text, is_loss, c->user.arg);
 }
 
+/* Its program may live on: what was last written of it is all there will be. */
 static void say_lost(void *arg, const char *name, const char *text)
 {
-	word(arg, true, "%.*s ends with the collector before, its last snapshot stays: %s", KEEPER_NAME_SIZE, name,
+	const struct collector *c = arg;
+
+	retain_hold_session(c->env.save.retain, session_kept_id(name));
+	word(c, true, "%.*s ends with the collector before, its last snapshot stays: %s", KEEPER_NAME_SIZE, name,
 	     text);
 }
 
@@ -45,6 +50,8 @@ static void on_pair(void *arg, const char *name, int region_fd, int state_fd)
 	if (session_recover(&c->env, region_fd, state_fd, &s, &f)) {
 		c->config.keeper->forget(c->config.keeper->arg, name);
 		say_lost(c, name, f.text);
+		if (c->last_id < session_kept_id(name))
+			c->last_id = session_kept_id(name);
 		return;
 	}
 	if (s->id > c->last_id)

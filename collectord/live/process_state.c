@@ -215,6 +215,7 @@ static void watch(struct process *p)
 
 void process_resume(struct process *p)
 {
+	saver_hold(&p->saver);
 	p->ledger.is_closing = false; /* it is buried from the start: all of that may be done twice */
 	if (p->state == PROCESS_LIVE)
 		watch(p);

@@ -79,12 +79,20 @@ static struct retain_dir *dir_new(struct retain *r, const char *name)
 	return d;
 }
 
-struct retain_dir *retain_open(struct retain *r, const char *name)
+static struct retain_dir *find_dir(struct retain *r, const char *name)
 {
 	const struct retain_dir key = { .name = (char *)name };
 	void *found = tfind(&key, &r->dirs, by_name);
-	struct retain_dir *d = found ? *(struct retain_dir **)found : dir_new(r, name);
 
+	return found ? *(struct retain_dir **)found : NULL;
+}
+
+struct retain_dir *retain_open(struct retain *r, const char *name)
+{
+	struct retain_dir *d = find_dir(r, name);
+
+	if (!d)
+		d = dir_new(r, name);
 	if (d)
 		d->users++;
 	return d;
@@ -217,14 +225,20 @@ static void enforce(void *arg)
 {
 	struct retain *r = arg;
 
-	for (unsigned i = 0; i < BATCH; i++) {
+	for (unsigned i = 0; i < BATCH && !r->is_waiting; i++) {
 		struct retain_file *f = next_to_go(r);
 
 		if (!f)
 			return;
 		drop(f);
 	}
-	loop_timer_set(r->timer, 0);
+	loop_timer_set(r->timer, r->is_waiting ? -1 : 0);
+}
+
+void retain_wait(struct retain *r, bool wait)
+{
+	r->is_waiting = wait;
+	loop_timer_set(r->timer, wait ? -1 : 0);
 }
 
 /* The oldest periodic ones of a directory, above their number. */
@@ -263,6 +277,39 @@ void retain_release(struct retain_file *f)
 	enforce_keep(d);
 	loop_timer_set(d->retain->timer, 0);
 	retain_close(d);
+}
+
+struct retain_file *retain_hold(struct retain *r, const char *path)
+{
+	const char *slash = strchr(path, '/'), *name = slash ? slash + 1 : path;
+	char *dir = strndup(path, slash ? (size_t)(slash - path) : 0);
+	struct retain_dir *d = dir ? find_dir(r, dir) : NULL;
+	struct retain_file *f = d ? TAILQ_LAST(&d->files, retain_files) : NULL;
+
+	free(dir);
+	while (f && strcmp(f->name, name) != 0)
+		f = TAILQ_PREV(f, retain_files, in_dir);
+	if (f)
+		f->is_held = true;
+	return f;
+}
+
+static void hold_newest(const void *node, VISIT order, void *arg)
+{
+	const struct retain_dir *d = *(struct retain_dir *const *)node;
+	const char *at = strstr(d->name, "-s");
+	const uint64_t *session = arg;
+	char *end;
+
+	if ((order != postorder && order != leaf) || !at || strtoull(at + 2, &end, 10) != *session || *end != '.')
+		return;
+	if (!TAILQ_EMPTY(&d->files))
+		TAILQ_LAST(&d->files, retain_files)->is_held = true;
+}
+
+void retain_hold_session(struct retain *r, uint64_t session)
+{
+	twalk_r(r->dirs, hold_newest, &session);
 }
 
 void retain_set_limits(struct retain *r, const struct retain_limits *limits)

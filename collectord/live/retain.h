@@ -43,6 +43,16 @@ void retain_close(struct retain_dir *d); /* takes NULL */
 struct retain_file *retain_add(struct retain_dir *d, const char *name, uint64_t bytes);
 void retain_release(struct retain_file *f); /* takes NULL */
 
+/* The file at `path` below the directory above all is held, as if it had been written just now.  NULL: it is gone.
+ */
+struct retain_file *retain_hold(struct retain *r, const char *path);
+
+/* The newest of each process of session `session` stays as long as the index does: nobody will write another. */
+void retain_hold_session(struct retain *r, uint64_t session);
+
+/* Limits wait: not all files that have to be held are yet. */
+void retain_wait(struct retain *r, bool wait);
+
 struct retain_counts {
 	uint64_t files, bytes;
 	uint64_t removed;

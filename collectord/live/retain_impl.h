@@ -18,7 +18,7 @@ struct retain_user {
 	LIST_ENTRY(retain_user) link;
 	uint32_t uid;
 	uint64_t n_files, bytes;
-	TAILQ_HEAD(, retain_file) files;
+	TAILQ_HEAD(retain_files, retain_file) files;
 };
 
 struct retain_dir {
@@ -27,7 +27,7 @@ struct retain_dir {
 	char *name;
 	unsigned users; /* who has it open */
 	uint32_t n_periodic;
-	TAILQ_HEAD(, retain_file) files;
+	struct retain_files files;
 };
 
 struct retain {
@@ -35,6 +35,7 @@ struct retain {
 	struct retain_limits limits;
 	struct retain_counts counts;
 	struct loop_timer *timer; /* to enforce the limits */
+	bool is_waiting;          /* retain_wait() */
 	void *dirs;               /* tree of struct retain_dir by name */
 	LIST_HEAD(, retain_user) users;
 };

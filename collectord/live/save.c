@@ -158,6 +158,12 @@ void saver_resume(struct saver *v, uint32_t seq, const char *last)
 	snprintf(v->last, sizeof(v->last), "%.*s", (int)sizeof(v->last) - 1, last);
 }
 
+void saver_hold(struct saver *v)
+{
+	if (*v->last && v->env->retain && !v->newest)
+		v->newest = retain_hold(v->env->retain, v->last);
+}
+
 void saver_done(struct saver *v)
 {
 	if (v->write && v->write->offload) {

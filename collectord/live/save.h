@@ -58,5 +58,8 @@ void saver_done(struct saver *v); /* takes a zeroed one; a write in flight goes 
 /* Go on where a predecessor stopped: after `seq` snapshots, the newest at `last` below out_dir. */
 void saver_resume(struct saver *v, uint32_t seq, const char *last);
 
+/* The newest one, if a predecessor wrote it, stays as if we had. */
+void saver_hold(struct saver *v);
+
 /* Take a snapshot as soon as the one being written, if any, is done. */
 void saver_want(struct saver *v, enum snapshot_reason why);

@@ -122,6 +122,7 @@ int session_replay(struct session *s, const struct state *st);
 
 /* The name under which its descriptors are kept. */
 void session_kept_name(uint64_t id, char buf[KEEPER_NAME_SIZE]);
+uint64_t session_kept_id(const char *name); /* 0: it is no such name */
 
 /* For session_state.c: one without processes, on a region that is there; and the other way round. */
 struct session *session_allocate(struct session_env *env, uint64_t id);

@@ -35,6 +35,13 @@ void session_kept_name(uint64_t id, char buf[KEEPER_NAME_SIZE])
 	snprintf(buf, KEEPER_NAME_SIZE, KEEPER_NAME_PREFIX "%llu", (unsigned long long)id);
 }
 
+uint64_t session_kept_id(const char *name)
+{
+	size_t n = strlen(KEEPER_NAME_PREFIX);
+
+	return strncmp(name, KEEPER_NAME_PREFIX, n) == 0 ? strtoull(name + n, NULL, 10) : 0;
+}
+
 static uint64_t inode_of(int fd)
 {
 	struct stat st = { .st_ino = 0 };

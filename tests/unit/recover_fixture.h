@@ -55,7 +55,7 @@ static inline void on_word(const char *text, bool is_loss, void *arg)
 	snprintf(shelf.word, sizeof(shelf.word), "%s", text);
 }
 
-static const struct collector_config kept_config = { .rate = 1, .keeper = &keeper, .on_word = on_word };
+static struct collector_config kept_config = { .rate = 1, .keeper = &keeper, .on_word = on_word };
 
 /* The bench's collector is gone at once, and here is the next one. */
 static inline void next_collector(struct bench *b)

@@ -4,6 +4,7 @@
  * written, nothing is said.  Damage is done to copies of a real state, with its sum made right again for half of
  * them, so that it reaches what is behind the sum.  Under AddressSanitizer (SAN=address,undefined) every bound is
  * watched. */
+#include "collectord/live/retain.h"
 #include "tests/unit/recover_fixture.h"
 
 enum { DAMAGED = 600 };
@@ -78,6 +79,65 @@ Test(recover, names_of_threads_that_were_read_before_the_kill, .timeout = 60)
 	cr_assert_eq(s->threads.n, 1);
 	cr_expect_str_eq(s->threads.all[0].name, "was-here");
 	end(&b, &p);
+}
+
+/* --- retention ----------------------------------------------------------------------------------------------- */
+
+static void name_as_daemon(const struct session_view *v, char *buf, size_t size, void *arg)
+{
+	(void)arg;
+	retain_dir_name(buf, size, v->uid, v->id, v->pid);
+}
+
+/* A program with one snapshot, and room for no other one. */
+static void start_with_snapshot(struct bench *b, struct fake *p, char *ret_path, size_t size)
+{
+	kept_config.retain.files = 1;
+	kept_config.name_session = name_as_daemon;
+	start(b, p);
+	collector_snapshot_all(b->c, SNAPSHOT_SIGNAL);
+	TURN_UNTIL(b->loop, b->saved == 1);
+	snprintf(ret_path, size, "%s/%s", b->dir, b->last);
+}
+
+/* Another program's last snapshot: one of two has to go. */
+static void write_another(struct bench *b)
+{
+	char path[512];
+
+	assert_serves(b);
+	snprintf(path, sizeof(path), "%s/%s", b->dir, b->last);
+	TURN_UNTIL(b->loop, access(path, F_OK) != 0);
+}
+
+Test(recover, the_newest_snapshot_from_before_the_kill_stays, .timeout = 60)
+{
+	struct bench b;
+	struct fake p;
+	char path[512];
+
+	start_with_snapshot(&b, &p, path, sizeof(path));
+	next_collector(&b);
+	write_another(&b);
+	cr_expect_eq(access(path, F_OK), 0, "the newest of a program that lives");
+	fake_kill(&p);
+	bench_stop(&b);
+}
+
+Test(recover, the_last_snapshot_of_a_session_that_is_lost_stays, .timeout = 60)
+{
+	struct bench b;
+	struct fake p;
+	char path[512];
+
+	start_with_snapshot(&b, &p, path, sizeof(path));
+	close(shelf.kept[--shelf.n].fd);
+	next_collector(&b);
+	shelf.n = 0;
+	write_another(&b);
+	cr_expect_eq(access(path, F_OK), 0, "there will be no other one");
+	fake_kill(&p);
+	bench_stop(&b);
 }
 
 /* --- damage ------------------------------------------------------------------------------------------------ */
