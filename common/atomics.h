@@ -29,3 +29,13 @@
 
 /* Order as a signal handler on the same thread sees it; no instruction. */
 #define fence_signal() atomic_signal_fence(memory_order_seq_cst)
+
+/* The line behind `p` will be written soon: let it come, from another processor perhaps. */
+static inline void expect_write(const void *p)
+{
+#if defined(__x86_64__)
+	__asm__ volatile("prefetchw %0" : : "m"(*(const char *)p));
+#else
+	__builtin_prefetch(p, 1);
+#endif
+}

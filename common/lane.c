@@ -5,17 +5,6 @@
 
 #define AHEAD 8u /* events: as long as a line takes to come from the collector's processor */
 
-/* The line behind `p` will be written soon.  Without this the next atomic operation waits until the line of an
- * event that was just written has come: the collector read it last. */
-static inline void expect_write(const void *p)
-{
-#if defined(__x86_64__)
-	__asm__ volatile("prefetchw %0" : : "m"(*(const char *)p));
-#else
-	__builtin_prefetch(p, 1);
-#endif
-}
-
 /* A look without a lock: a full lane is not worth one. */
 static bool seems_full(const struct abi_region *r, struct abi_lane *lane)
 {
@@ -59,6 +48,8 @@ void lane_publish(const struct abi_region *r, int l, const struct abi_event *e)
 	uint32_t mask = r->geo.lane_events - 1;
 	struct abi_event *events = r->events + (uint64_t)(uint32_t)l * r->geo.lane_events;
 
+	/* Without this the next atomic operation waits until the line of an event that was just written has come:
+	 * the collector read it last. */
 	events[head & mask] = *e;
 	expect_write(&events[(head + AHEAD) & mask]);
 	TEST_POINT(event_written);

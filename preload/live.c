@@ -13,44 +13,23 @@
  *
  * Filter: each counter is at least the number of its entries (raised before an insert, lowered after a drop) or
  * pinned, so zero means "not sampled"; false alarms only cost the search. */
-#include "preload/live.h"
+#include "preload/live_impl.h"
 
-#include <assert.h>
 #include <errno.h>
-#include <stdalign.h>
 #include <sys/mman.h>
 
 #include "preload/sys.h"
 
 #define SLOTS LIVE_SLOTS
-#define REACH 8u
+#define REACH LIVE_REACH
 #define NEAR 1u /* of them in the page for a page of heap; more of those would fill up together */
 #define PAGE_BUCKETS 16u
 #define MIN_BUCKETS 1024u
 
-struct bucket {
-	alignas(CACHE_LINE) _Atomic uintptr_t key[SLOTS]; /* P, Q, R, S */
-	_Atomic uint64_t away;                            /* entries at home here that live elsewhere: see below */
-	struct live_entry entry[SLOTS];
-};
-static_assert(REACH == sizeof(uint64_t), "a byte of `away` for each");
-static_assert(sizeof(struct bucket) == 256, "a bucket is four lines, its keys the first");
-
 /* NULL is pinned at link time: free(NULL) must not need a relocated pointer. */
 _Atomic uint8_t live_filter[1u << LIVE_FILTER_BITS] = { [0] = LIVE_PINNED };
 
-#define PARTS (1u << 18)
-
-/* The table, and the one kept in reserve for the day T is lowered: it costs address space until then. */
-struct table {
-	_Atomic(struct bucket *) buckets; /* T, U */
-	uint32_t mask;
-	_Atomic uint32_t used; /* there was an entry in it */
-	/* Which parts were ever written, so that live_each() need not fault in the rest. */
-	uint32_t part_shift; /* log2 of the buckets of a part: a page of them, or more if the table is huge */
-	_Atomic uint64_t touched[PARTS / 64];
-};
-static struct table tables[2];
+struct live_table live_tables[2];
 
 void live_filter_pin(const void *p)
 {
@@ -80,13 +59,13 @@ static uint64_t mix(uint64_t v)
 	return v ^ v >> 33;
 }
 
-static uint32_t home_of(const struct table *t, uintptr_t p)
+static uint32_t home_of(const struct live_table *t, uintptr_t p)
 {
 	return (uint32_t)(p >> 7 ^ mix(p >> 16)) & t->mask;
 }
 
 /* The i-th bucket away from home. */
-static uint32_t away_of(const struct table *t, uintptr_t p, uint32_t i)
+static uint32_t away_of(const struct live_table *t, uintptr_t p, uint32_t i)
 {
 	uint64_t own = mix(p + i); /* blocks are 8 bytes apart or more, and REACH is 8 */
 
@@ -98,12 +77,12 @@ static uint32_t away_of(const struct table *t, uintptr_t p, uint32_t i)
 /* A byte of `away` for each of them; one that got to AWAY_MANY stays: its true value is unknown. */
 #define AWAY_MANY 255u
 
-static bool is_away(const struct bucket *home, uint32_t i)
+static bool is_away(const struct live_bucket *home, uint32_t i)
 {
 	return (load_relaxed(&home->away) >> 8 * i & AWAY_MANY) != 0;
 }
 
-static void count_away(struct bucket *home, uint32_t i, int step)
+static void count_away(struct live_bucket *home, uint32_t i, int step)
 {
 	uint64_t seen = load_relaxed(&home->away), one = 1ull << 8 * i;
 
@@ -112,10 +91,10 @@ static void count_away(struct bucket *home, uint32_t i, int step)
 		;
 }
 
-static int make(struct table *to, uint64_t entries)
+static int make(struct live_table *to, uint64_t entries)
 {
 	uint64_t n = MIN_BUCKETS;
-	struct bucket *t = NULL;
+	struct live_bucket *t = NULL;
 
 	while (n * SLOTS < entries)
 		n *= 2;
@@ -126,7 +105,7 @@ static int make(struct table *to, uint64_t entries)
 	}
 	if (!t)
 		return -ENOMEM;
-	for (to->part_shift = 4; to->mask >> to->part_shift >= PARTS; to->part_shift++)
+	for (to->part_shift = 4; to->mask >> to->part_shift >= LIVE_PARTS; to->part_shift++)
 		;
 	/* Best effort: sparse use must not cost huge pages, nor a core dump the empty rest. */
 	sys_madvise(t, ((size_t)to->mask + 1) * sizeof(*t), MADV_NOHUGEPAGE);
@@ -137,28 +116,36 @@ static int make(struct table *to, uint64_t entries)
 
 int live_init(uint64_t entries)
 {
-	return make(&tables[0], entries);
+	return make(&live_tables[0], entries);
 }
 
 int live_reserve(uint64_t entries)
 {
-	return make(&tables[1], entries);
+	return make(&live_tables[1], entries);
 }
 
 uint64_t live_space(void)
 {
 	uint64_t n = 0;
 
-	for (uint32_t i = 0; i < ARRAY_SIZE(tables); i++)
-		if (load_relaxed(&tables[i].buckets))
-			n += ((uint64_t)tables[i].mask + 1) * sizeof(struct bucket);
+	for (uint32_t i = 0; i < ARRAY_SIZE(live_tables); i++)
+		if (load_relaxed(&live_tables[i].buckets))
+			n += ((uint64_t)live_tables[i].mask + 1) * sizeof(struct live_bucket);
 	return n;
 }
 
-/* Turn a key of bucket `b` from `from` into `to`; the slot's number, or SLOTS. */
-static uint32_t turn(struct bucket *b, uintptr_t from, uintptr_t to)
+/* The slot `p` tries first: blocks that share a home are apart in it, so nearly all get theirs. */
+static inline uint32_t first_slot(uintptr_t p)
 {
-	for (uint32_t i = 0; i < SLOTS; i++) {
+	uint32_t i = p >> 4 & 7;
+
+	return i < SLOTS ? i : 0;
+}
+
+/* Turn a key of bucket `b` from `from` into `to`; the slot's number, or SLOTS.  One of them is p, or both are. */
+static inline uint32_t turn(struct live_bucket *b, uintptr_t from, uintptr_t to)
+{
+	for (uint32_t n = 0, i = first_slot(to); n < SLOTS; n++, i = i + 1 < SLOTS ? i + 1 : 0) {
 		uintptr_t seen = load_relaxed(&b->key[i]);
 
 		/* Q, pairs with P, when from is a pointer; S, pairs with R, when it is 0 */
@@ -168,7 +155,7 @@ static uint32_t turn(struct bucket *b, uintptr_t from, uintptr_t to)
 	return SLOTS;
 }
 
-static bool turn_at(const struct table *t, struct bucket *b, uint32_t i, uintptr_t from, uintptr_t to,
+static bool turn_at(const struct live_table *t, struct live_bucket *b, uint32_t i, uintptr_t from, uintptr_t to,
 		    struct live_ref *ref)
 {
 	ref->try = i;
@@ -177,9 +164,9 @@ static bool turn_at(const struct table *t, struct bucket *b, uint32_t i, uintptr
 	return ref->slot < SLOTS;
 }
 
-static bool reserve_away(const struct table *t, struct bucket *b, struct live_ref *ref)
+static bool reserve_away(const struct live_table *t, struct live_bucket *b, struct live_ref *ref)
 {
-	struct bucket *home = &b[ref->home];
+	struct live_bucket *home = &b[ref->home];
 
 	for (uint32_t i = 0; i < REACH; i++) {
 		count_away(home, i, 1); /* first: a search that misses it would lose the entry */
@@ -190,7 +177,7 @@ static bool reserve_away(const struct table *t, struct bucket *b, struct live_re
 	return false;
 }
 
-static bool find_away(const struct table *t, struct bucket *b, struct live_ref *ref)
+static bool find_away(const struct live_table *t, struct live_bucket *b, struct live_ref *ref)
 {
 	for (uint32_t i = 0; i < REACH; i++)
 		if (is_away(&b[ref->home], i) && turn_at(t, b, i, ref->p, ref->p | 1, ref))
@@ -201,8 +188,8 @@ static bool find_away(const struct table *t, struct bucket *b, struct live_ref *
 /* A free slot of table `which` for ref->p. */
 static bool reserve(uint32_t which, struct live_ref *ref)
 {
-	struct table *t = &tables[which];
-	struct bucket *b = load_acquire(&t->buckets); /* U, pairs with T */
+	struct live_table *t = &live_tables[which];
+	struct live_bucket *b = load_acquire(&t->buckets); /* U, pairs with T */
 	uintptr_t p = ref->p;
 
 	if (!b)
@@ -216,12 +203,12 @@ static bool reserve(uint32_t which, struct live_ref *ref)
 	return LIKELY(ref->slot < SLOTS) || reserve_away(t, b, ref);
 }
 
-static struct bucket *bucket_of(const struct live_ref *ref)
+static struct live_bucket *bucket_of(const struct live_ref *ref)
 {
-	return load_acquire(&tables[ref->table].buckets) + ref->bucket; /* U, pairs with T */
+	return load_acquire(&live_tables[ref->table].buckets) + ref->bucket; /* U, pairs with T */
 }
 
-static void touch(struct table *t, uint32_t bucket)
+static void touch(struct live_table *t, uint32_t bucket)
 {
 	uint32_t part = bucket >> t->part_shift;
 	uint64_t bit = 1ull << part % 64;
@@ -230,12 +217,17 @@ static void touch(struct table *t, uint32_t bucket)
 		or_relaxed(&t->touched[part / 64], bit);
 }
 
+static inline void fill(struct live_bucket *b, uint32_t slot, const struct live_entry *e, uintptr_t p)
+{
+	b->entry[slot] = *e;
+	store_release(&b->key[slot], p); /* P, pairs with Q */
+}
+
 bool live_insert(const void *block, const struct live_entry *e)
 {
 	struct live_ref ref = { .p = (uintptr_t)block };
 	uint32_t first =
 		e->rate <= LIVE_DENSE; /* many are to come: not into the small table while there is a large one */
-	struct bucket *b;
 
 	if (ref.p & 1)
 		return false;
@@ -244,18 +236,54 @@ bool live_insert(const void *block, const struct live_entry *e)
 		filter_add(ref.p, -1);
 		return false;
 	}
-	touch(&tables[ref.table], ref.bucket);
-	b = bucket_of(&ref);
-	b->entry[ref.slot] = *e;
-	store_release(&b->key[ref.slot], ref.p); /* P, pairs with Q */
+	touch(&live_tables[ref.table], ref.bucket);
+	fill(bucket_of(&ref), ref.slot, e, ref.p);
+	return true;
+}
+
+struct live_home live_expect(const void *block, uint32_t rate)
+{
+	const uintptr_t p = (uintptr_t)block;
+	const uint32_t which = rate <= LIVE_DENSE && load_relaxed(&live_tables[1].buckets);
+	const struct live_table *t = &live_tables[which];
+	struct live_home h = { .bucket = load_acquire(&t->buckets), .table = which }; /* U, pairs with T */
+
+	/* Until the table is used, and where both are, it is not one look that decides. */
+	if (!h.bucket || load_relaxed(&t->used) == 0 || load_relaxed(&live_tables[!which].used) || p & 1)
+		return (struct live_home){ 0 };
+	h.at = home_of(t, p);
+	h.bucket += h.at;
+	expect_write(&h.bucket->key);
+	expect_write(&h.bucket->entry[first_slot(p)]);
+	return h;
+}
+
+bool live_put(struct live_home h, const void *block, const struct live_entry *e)
+{
+	const uintptr_t p = (uintptr_t)block;
+	const uint32_t slot = first_slot(p);
+	uintptr_t none = 0;
+
+	if (!h.bucket || load_relaxed(&h.bucket->key[slot]) || load_relaxed(&h.bucket->away))
+		return false;
+	for (uint32_t i = 0; i < SLOTS; i++)
+		if (load_relaxed(&h.bucket->key[i]) == p)
+			return false;
+	filter_add(p, 1);
+	if (!cas_acquire(&h.bucket->key[slot], &none, p | 1)) { /* S, pairs with R */
+		filter_add(p, -1);
+		return false;
+	}
+	touch(&live_tables[h.table], h.at);
+	fill(h.bucket, slot, e, p);
 	return true;
 }
 
 /* Detach ref->p in table `which`. */
-static bool find(uint32_t which, struct live_ref *ref)
+static inline bool find(uint32_t which, struct live_ref *ref)
 {
-	const struct table *t = &tables[which];
-	struct bucket *b = load_acquire(&t->buckets); /* U, pairs with T */
+	const struct live_table *t = &live_tables[which];
+	struct live_bucket *b = load_acquire(&t->buckets); /* U, pairs with T */
 	uintptr_t p = ref->p;
 
 	/* Relaxed: who may free a block got it from the malloc() that set it. */
@@ -263,19 +291,18 @@ static bool find(uint32_t which, struct live_ref *ref)
 		return false;
 	ref->table = which;
 	ref->home = ref->bucket = home_of(t, p);
+	expect_write(&b[ref->home].entry[first_slot(p)]); /* beside the keys' line, not after it */
 	ref->slot = turn(&b[ref->home], p, p | 1);
 	ref->try = REACH;
 	return ref->slot < SLOTS || (load_relaxed(&b[ref->home].away) != 0 && find_away(t, b, ref));
 }
 
-bool live_detach(const void *block, struct live_ref *ret)
+bool live_detach(const void *block, struct live_ref *ref)
 {
-	struct live_ref ref = { .p = (uintptr_t)block };
-
-	if (ref.p == 0 || ref.p & 1 || (!find(0, &ref) && !find(1, &ref)))
+	ref->p = (uintptr_t)block;
+	if (ref->p == 0 || ref->p & 1 || (!find(0, ref) && !find(1, ref)))
 		return false;
-	ref.entry = bucket_of(&ref)->entry[ref.slot];
-	*ret = ref;
+	ref->entry = bucket_of(ref)->entry[ref->slot];
 	return true;
 }
 
@@ -286,98 +313,10 @@ void live_restore(const struct live_ref *ref)
 
 void live_drop(const struct live_ref *ref)
 {
-	struct bucket *b = bucket_of(ref);
+	struct live_bucket *b = bucket_of(ref);
 
 	store_release(&b->key[ref->slot], 0); /* R, pairs with S */
 	if (ref->try < REACH)
 		count_away(b - ref->bucket + ref->home, ref->try, -1);
 	filter_add(ref->p, -1);
-}
-
-static uint64_t place_of(uint64_t table, uint64_t bucket)
-{
-	return table << 40 | bucket;
-}
-
-uint64_t live_place(const struct live_ref *ref)
-{
-	return place_of(ref->table, ref->bucket);
-}
-
-static bool win(const struct live_walk *w, uint64_t place, uint32_t slot, int what)
-{
-	uint64_t open = LIVE_TURN(place, LIVE_OPEN);
-
-	/* The entry was read before: who loses may let it go at once. */
-	return cas_acq_rel(&w->turns->turn[slot], &open, LIVE_TURN(place, what));
-}
-
-static void look_at(const struct live_walk *w, struct bucket *b, uint64_t place, uint32_t slot)
-{
-	uintptr_t key = load_acquire(&b->key[slot]); /* Q, pairs with P */
-	struct live_entry e = b->entry[slot];
-
-	fence_acquire(); /* the entry was read before the key is looked at again */
-	if (key && !(key & 1) && load_relaxed(&b->key[slot]) == key) {
-		if (win(w, place, slot, LIVE_TOLD))
-			w->each(&e, w->arg);
-	} else if (key && win(w, place, slot, LIVE_MISSED)) {
-		w->missed(key & ~(uintptr_t)1, w->arg);
-	}
-}
-
-static void each_of_bucket(const struct live_walk *w, struct bucket *b, uint64_t place)
-{
-	uintptr_t any = 0;
-
-	for (uint32_t i = 0; i < SLOTS; i++)
-		any |= load_relaxed(&b->key[i]);
-	if (!any)
-		return;
-	for (uint32_t i = 0; i < SLOTS; i++)
-		store_relaxed(&w->turns->turn[i], LIVE_TURN(place, LIVE_OPEN));
-	store_release(&w->turns->at, LIVE_AT(place));
-	fence_seq_cst(); /* Dekker, with who detaches an entry and then looks at `at` */
-	for (uint32_t i = 0; i < SLOTS; i++)
-		look_at(w, b, place, i);
-	store_release(&w->turns->at, LIVE_AT(place) + 1);
-}
-
-static bool was_touched(const struct table *t, uint64_t bucket)
-{
-	uint64_t part = bucket >> t->part_shift;
-
-	return load_relaxed(&t->touched[part / 64]) >> part % 64 & 1;
-}
-
-static void each_of_table(const struct live_walk *w, uint64_t which)
-{
-	const struct table *t = &tables[which];
-	struct bucket *b = load_acquire(&t->buckets); /* U, pairs with T */
-	uint64_t n = b ? (uint64_t)t->mask + 1 : 0;
-
-	for (uint64_t at = 0; at < n; at++) {
-		if (was_touched(t, at))
-			each_of_bucket(w, &b[at], place_of(which, at));
-		else
-			at |= (1ull << t->part_shift) - 1;
-	}
-}
-
-void live_each(const struct live_walk *w)
-{
-	for (uint64_t which = 0; which < ARRAY_SIZE(tables); which++)
-		each_of_table(w, which);
-	store_release(&w->turns->at, UINT64_MAX);
-}
-
-void live_unmark(void)
-{
-	for (struct table *t = tables; t < tables + ARRAY_SIZE(tables); t++) {
-		struct bucket *b = load_acquire(&t->buckets); /* U, pairs with T */
-
-		for (uint64_t at = 0; b && at <= t->mask; at++)
-			for (uint32_t i = 0; i < SLOTS && was_touched(t, at); i++)
-				b[at].entry[i].mark = 0;
-	}
 }

@@ -78,8 +78,20 @@ uint64_t live_space(void);
 /* False: no room (or no table).  Then nothing was changed. */
 bool live_insert(const void *p, const struct live_entry *e);
 
-/* Take the entry of `p` out, if there is one: follow with live_restore() or live_drop(). */
-bool live_detach(const void *p, struct live_ref *ret);
+/* `p`, fresh from an allocator, will be inserted: where it is at home, whose lines may come meanwhile. */
+struct live_home {
+	struct live_bucket *bucket; /* NULL: a live_put() there would fail */
+	uint32_t at, table;
+};
+struct live_home live_expect(const void *p, uint32_t rate);
+
+/* The quick live_insert(), at home.  True also says that there was no entry of `p`, which its free would have left
+ * if nobody told us of that.  False: nothing was changed, and nothing is known. */
+bool live_put(struct live_home home, const void *p, const struct live_entry *e);
+
+/* Take the entry of `p` out, if there is one: follow with live_restore() or live_drop().  *ref is nobody's before:
+ * without an entry it says nothing. */
+bool live_detach(const void *p, struct live_ref *ref);
 void live_restore(const struct live_ref *ref);
 void live_drop(const struct live_ref *ref);
 

@@ -80,16 +80,24 @@ static void forget(uint32_t holder, const void *p)
 	live_drop(&ref);
 }
 
+/* The entry of `p`, in place of the one it may still have. */
+static NOINLINE bool replace(uint32_t holder, const void *p, const struct live_entry *e)
+{
+	forget(holder, p);
+	return live_insert(p, e);
+}
+
 static NOINLINE void sample(uint32_t holder, const void *p, size_t size, uint32_t rate,
 			    const struct unwind_start *at)
 {
 	const struct abi_region *r = &attach.region;
 	struct abi_proc *proc = &r->procs[holder - 1];
 	struct live_entry e = { .size = size, .rate = rate, .born_ns = attach_now(), .mark = child_mark() };
+	struct live_home home;
 
+	home = live_expect(p, rate);
 	e.stack = stack_of(r, proc, at);
-	forget(holder, p);
-	if (live_insert(p, &e)) {
+	if (LIKELY(live_put(home, p, &e)) || replace(holder, p, &e)) {
 		emit_alloc(holder, &e);
 		sampler_remember(&sampler, p);
 	} else {

@@ -39,7 +39,7 @@ static inline bool insert(uint64_t i)
 {
 	struct live_entry e = entry(i);
 
-	return live_insert(block(i), &e);
+	return live_put(live_expect(block(i), e.rate), block(i), &e) || live_insert(block(i), &e);
 }
 
 static inline bool take(uint64_t i)

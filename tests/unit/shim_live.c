@@ -135,6 +135,55 @@ Test(live, knows_nothing_about_null_and_odd_pointers)
 	cr_expect_not(live_detach((void *)0x1001, &ref), "what is detached has that name inside");
 }
 
+static bool put(uint64_t i)
+{
+	struct live_entry e = entry(i);
+
+	return live_put(live_expect(block(i), 1), block(i), &e);
+}
+
+/* An entry may be left under an address that the allocator hands out again: at home, and where strays are. */
+Test(live, quick_insert_leaves_what_there_is_to_a_search)
+{
+	uint64_t n;
+
+	cr_expect_not(put(7), "nothing is in use yet");
+	cr_assert(insert(8));
+	cr_expect(put(7));
+	cr_expect_not(put(7), "that one has an entry");
+	cr_assert(take(7));
+	cr_assert(take(8));
+	n = fill_up();
+	for (uint64_t i = 0; i < n; i++)
+		cr_assert_not(put(i), "block %lu has two entries", i);
+	for (uint64_t i = 0; i < n; i++)
+		take(i);
+	cr_expect_eq(filter_marks(), 0);
+	cr_expect(put(7));
+	cr_assert(take(7));
+}
+
+/* Eight blocks of 16 bytes that are at home in one bucket of seven: the last wants the place of the first. */
+Test(live, quick_insert_sees_an_entry_in_another_place)
+{
+	enum { CELLS = 8 };
+	char *const at = (char *)0x7f0000000000;
+	struct live_entry e = entry(1);
+	struct live_ref ref;
+
+	for (int n = CELLS; n >= 2; n -= CELLS - 2) { /* of all eight it lies away from home, of two beside */
+		for (int i = 0; i < n - 1; i++)
+			cr_assert(live_insert(at + i * 16, &e));
+		cr_assert(live_insert(at + 7 * 16, &e));
+		cr_assert(live_detach(at, &ref));
+		live_drop(&ref);
+		cr_assert_not(live_put(live_expect(at + 7 * 16, 1), at + 7 * 16, &e), "one of %d has two", n);
+		for (int i = 1; i < CELLS; i++)
+			cr_assert(!live_detach(at + i * 16, &ref) || (live_drop(&ref), true));
+	}
+	cr_expect_eq(filter_marks(), 0);
+}
+
 /* --- concurrency ---------------------------------------------------------------------------------------------- */
 
 enum { THREADS = 4, ROUNDS = 400000, PER_THREAD = 1000 };

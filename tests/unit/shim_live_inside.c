@@ -34,7 +34,7 @@ struct census {
 	uint64_t entries, strays, away, homes_with_strays;
 };
 
-static uint32_t counted_away(const struct bucket *b)
+static uint32_t counted_away(const struct live_bucket *b)
 {
 	uint32_t n = 0;
 
@@ -47,8 +47,8 @@ static uint32_t counted_away(const struct bucket *b)
 static struct census look(void)
 {
 	static uint32_t strays_of[1 << 16];
-	struct table *t = &tables[0];
-	struct bucket *b = load_acquire(&t->buckets); /* U, pairs with T */
+	struct live_table *t = &live_tables[0];
+	struct live_bucket *b = load_acquire(&t->buckets); /* U, pairs with T */
 	struct census c = { 0 };
 
 	for (uint32_t i = 0; i <= t->mask; i++)
@@ -87,7 +87,8 @@ static void churn(uint64_t steps)
 		cr_assert_eq(live_detach(block(i), &ref), is_live[i]);
 		if (is_live[i])
 			live_drop(&ref);
-		is_live[i] = !is_live[i] && live_insert(block(i), &e); /* one in thousands finds no room */
+		is_live[i] = !is_live[i] && (live_put(live_expect(block(i), 1), block(i), &e) ||
+					     live_insert(block(i), &e)); /* one in thousands finds no room */
 	}
 }
 

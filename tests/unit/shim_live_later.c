@@ -47,6 +47,26 @@ Test(live_later, has_room_for_every_block_after_T_was_lowered)
 	cr_expect_eq(filter_marks(), 0);
 }
 
+Test(live_later, quick_insert_leaves_two_tables_to_a_search)
+{
+	struct live_entry e = { .rate = 1 };
+
+	cr_assert_eq(live_reserve(200000), 0);
+	cr_assert(insert_at(1, 512 << 10));
+	cr_assert(live_put(live_expect(block(2), 512 << 10), block(2), &e));
+	cr_assert_not(live_put(live_expect(block(1), 1), block(1), &e), "it has an entry in the first");
+	cr_assert(insert_at(3, 1));
+	cr_assert_not(live_put(live_expect(block(1), 1), block(1), &e));
+	cr_assert_not(live_put(live_expect(block(3), 512 << 10), block(3), &e), "it has an entry in the second");
+	for (uint64_t i = 1; i <= 3; i++) {
+		struct live_ref ref;
+
+		cr_assert(live_detach(block(i), &ref), "block %lu", i);
+		live_drop(&ref);
+		cr_assert_not(live_detach(block(i), &ref), "block %lu has two", i);
+	}
+}
+
 static uint64_t resident_kib(void)
 {
 	unsigned long size, rss = 0;
