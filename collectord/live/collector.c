@@ -11,41 +11,38 @@
 #include <unistd.h>
 
 #include "collectord/live/collector_impl.h"
+#include "collectord/live/idle.h"
 
 static void on_gone(struct session *s, void *arg)
 {
-	const struct collector *c = arg;
+	struct collector *c = arg;
 
 	LIST_REMOVE(s, link);
+	census_remove(&c->census, s->uid);
 	if (c->keep)
 		keep_forget(c->keep, s);
 }
 
+int collector_add(struct collector *c, struct session *s)
+{
+	int r = census_add(&c->census, s->uid);
+
+	if (!r)
+		LIST_INSERT_HEAD(&c->sessions, s, link);
+	return r;
+}
+
 static bool has_quota(const struct collector *c, uint32_t uid)
 {
-	const struct session *s;
-	uint32_t all = 0, users = 0;
-
-	LIST_FOREACH(s, &c->sessions, link)
-	{
-		all++;
-		users += s->uid == uid;
-	}
-	return all < c->config.max_sessions && users < c->config.max_sessions_per_user;
+	return c->census.sessions < c->config.max_sessions &&
+	       census_of(&c->census, uid) < c->config.max_sessions_per_user;
 }
 
 /* The same pid says hello again: it executed another program (or the pid is already somebody else's). */
-static void end_predecessor(struct collector *c, uint32_t pid)
+static void end_predecessor(struct process *p, void *arg)
 {
-	struct session *s;
-
-	LIST_FOREACH(s, &c->sessions, link)
-	{
-		struct process *p = session_find_pid(s, pid);
-
-		if (p)
-			process_end(p, SNAPSHOT_EXIT);
-	}
+	(void)arg;
+	process_end(p, SNAPSHOT_EXIT);
 }
 
 static void tell(enum session_change what, const struct session_view *v, void *arg)
@@ -94,13 +91,18 @@ void collector_welcome(struct collector *c, struct session *s, struct peer *peer
 static void begin(struct collector *c, struct peer *peer, const struct hello *h)
 {
 	struct session *s;
+	int r = session_new(&c->env, c->last_id + 1, peer, h, &s);
 
-	if (session_new(&c->env, c->last_id + 1, peer, h, &s)) {
+	if (!r) {
+		r = collector_add(c, s);
+		if (r)
+			session_free(s);
+	}
+	if (r) {
 		refuse(c, peer, h);
 		return;
 	}
 	c->last_id = s->id;
-	LIST_INSERT_HEAD(&c->sessions, s, link);
 	if (c->keep)
 		keep_session(c->keep, s, peer);
 	else
@@ -116,7 +118,7 @@ static void on_hello(void *arg, struct peer *peer, const struct hello *h)
 		listener_welcome(peer, WELCOME_NOT_WANTED, 0, 0, -1);
 		return;
 	}
-	end_predecessor(c, peer->pid);
+	census_each(&c->census, peer->pid, end_predecessor, NULL);
 	if (h->status != HELLO_ACTIVE) {
 		listener_welcome(peer, WELCOME_NOTED, 0, 0, -1);
 		session_view_passive(peer, h, &v);
@@ -146,6 +148,7 @@ static void init(struct collector *c, struct loop *loop, const struct collector_
 	collector_take_limits(c, config);
 	c->env.loop = loop;
 	c->env.config = &c->config;
+	c->env.census = &c->census;
 	c->env.on_gone = on_gone;
 	c->env.keeper = config->keeper;
 	c->env.arg = c;
@@ -179,7 +182,8 @@ int collector_new(struct loop *loop, const struct collector_config *config, stru
 		return fault_set(f, -ENOMEM, "out of memory");
 	init(c, loop, config);
 	c->env.scratch = malloc(sizeof(*c->env.scratch));
-	if (!c->env.scratch || control_new(loop, c, &c->config, &c->control) || collector_keep(c))
+	if (!c->env.scratch || idle_new(loop, &c->env.idle) || control_new(loop, c, &c->config, &c->control) ||
+	    collector_keep(c))
 		r = fault_set(f, -ENOMEM, "out of memory");
 	if (!r)
 		r = listen_at(c, f);
@@ -254,16 +258,7 @@ void collector_each(struct collector *c, void (*fn)(const struct session_view *v
 
 size_t collector_pending(const struct collector *c)
 {
-	const struct session *s;
-	size_t n = 0;
-
-	if (c->is_leaving)
-		return collector_staying(c);
-	LIST_FOREACH(s, &c->sessions, link)
-	{
-		n++;
-	}
-	return n;
+	return c->is_leaving ? collector_staying(c) : c->census.sessions;
 }
 
 uint64_t collector_errors(const struct collector *c, const char **ret_last)
@@ -301,11 +296,13 @@ void collector_free(struct collector *c)
 		LIST_REMOVE(s, link);
 		session_free(s);
 	}
+	idle_free(c->env.idle);
 	loop_timer_free(c->bounds);
 	retain_free(c->env.save.retain);
 	if (c->env.save.out_fd >= 0)
 		close(c->env.save.out_fd);
 	totals_past_done(&c->past);
+	census_done(&c->census);
 	free(c->env.scratch);
 	free(c);
 }

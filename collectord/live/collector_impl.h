@@ -1,6 +1,7 @@
 /* collectord/live/collector_impl.h - between collector.c and collector_*.c: what a collector consists of. */
 #pragma once
 
+#include "collectord/live/census.h"
 #include "collectord/live/collector.h"
 #include "collectord/live/control.h"
 #include "collectord/live/keep.h"
@@ -20,6 +21,7 @@ struct collector {
 	uint64_t refused;
 	struct totals_past past;
 	uint64_t last_id;
+	struct census census;
 	LIST_HEAD(, session) sessions;
 };
 
@@ -27,6 +29,9 @@ struct collector {
 int collector_check(const struct collector_config *config, struct fault *f);
 int collector_open_dir(struct collector *c, struct fault *f);
 void collector_take_limits(struct collector *c, const struct collector_config *config);
+
+/* One more session.  0 or -ENOMEM: then it is not the collector's. */
+int collector_add(struct collector *c, struct session *s);
 
 /* Begin to hold users to their limits.  0 or -ENOMEM. */
 int collector_bound(struct collector *c);

@@ -2,6 +2,7 @@
  *
  * A program hears of its region when that is kept.  At a shutdown every living process gets a snapshot, in case
  * there is no next collector, and goes on being recorded: into its region until somebody drains it. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdarg.h>
 #include <string.h>
@@ -54,9 +55,14 @@ static void on_pair(void *arg, const char *name, int region_fd, int state_fd)
 			c->last_id = session_kept_id(name);
 		return;
 	}
+	if (collector_add(c, s)) {
+		session_free(s);
+		c->config.keeper->forget(c->config.keeper->arg, name);
+		say_lost(c, name, strerror(ENOMEM));
+		return;
+	}
 	if (s->id > c->last_id)
 		c->last_id = s->id;
-	LIST_INSERT_HEAD(&c->sessions, s, link);
 }
 
 void collector_recover(struct collector *c)

@@ -261,6 +261,16 @@ int drain_pass(struct drain *d, uint64_t now_ns, struct drain_result *ret)
 	return 0;
 }
 
+/* The loads depend on nothing, so that they wait for memory together. */
+bool drain_is_quiet(const struct drain *d)
+{
+	uint64_t moved = 0;
+
+	for (uint32_t l = 0; l < d->region->geo.lanes; l++)
+		moved |= load_relaxed(&d->region->lanes[l].head) ^ d->tails[l];
+	return !moved && !d->is_broken && drain_spill_is_quiet(d);
+}
+
 static bool is_before(const struct drain *d, const uint64_t *heads)
 {
 	for (uint32_t l = 0; l < d->region->geo.lanes; l++)

@@ -64,6 +64,9 @@ void drain_done(struct drain *d); /* takes a zeroed one */
  * 0, or -EBADMSG: a lane's head is impossible (counted once), the region is not to be trusted any more. */
 int drain_pass(struct drain *d, uint64_t now_ns, struct drain_result *ret);
 
+/* Nothing came since the last pass. */
+bool drain_is_quiet(const struct drain *d);
+
 /* Enter all that was published before the call, spill counters included.  0 or -EBADMSG. */
 int drain_all(struct drain *d, uint64_t now_ns);
 

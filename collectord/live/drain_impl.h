@@ -10,6 +10,9 @@ struct bucket *drain_bucket(struct drain *d, struct books *books, uint32_t stack
 /* Are the counters due to be read? */
 bool drain_spill_due(struct drain *d, uint64_t now_ns);
 
+/* The same, and has been for a while. */
+bool drain_spill_is_quiet(const struct drain *d);
+
 /* Room for what was seen of the counters.  False: no memory. */
 bool drain_spill_ready(struct drain *d);
 

@@ -18,17 +18,30 @@ static uint32_t procs_claimed(const struct abi_region *r)
 	return n == 0 ? 1 : n < r->geo.procs ? n : r->geo.procs;
 }
 
+static uint64_t spilled_by_all(const struct drain *d)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < procs_claimed(d->region); i++)
+		sum += load_relaxed(&d->region->procs[i].spilled);
+	return sum;
+}
+
+bool drain_spill_is_quiet(const struct drain *d)
+{
+	return !d->spill_settling && spilled_by_all(d) == d->spilled_mark;
+}
+
 /* The counters are read when some process's `spilled` moved, and once more after that: a writer may have been
  * between its counter and the sums.  Not too often: under pressure the table is large. */
 bool drain_spill_due(struct drain *d, uint64_t now_ns)
 {
-	uint64_t sum = 0;
+	uint64_t sum;
 	bool moved, due;
 
 	if (now_ns < d->spill_not_before_ns)
 		return false;
-	for (uint32_t i = 0; i < procs_claimed(d->region); i++)
-		sum += load_relaxed(&d->region->procs[i].spilled);
+	sum = spilled_by_all(d);
 	moved = sum != d->spilled_mark;
 	due = moved || d->spill_settling;
 	d->spilled_mark = sum;

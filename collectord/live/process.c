@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "collectord/live/census.h"
 #include "collectord/live/clock.h"
 #include "collectord/live/kin.h"
 #include "collectord/live/session.h"
@@ -213,6 +214,7 @@ int process_start(struct process *p)
 	if (!p->save_timer || (p->pidfd >= 0 && process_watch(p)))
 		return -ENOMEM;
 	process_schedule(p);
+	census_add_process(s->env->census, p);
 	return 0;
 }
 
@@ -278,6 +280,19 @@ static uint32_t said_pid(const struct process *p)
 	return info.pid;
 }
 
+bool process_said_other(const struct process *p)
+{
+	return p->ordinal != UINT32_MAX && said_pid(p) != p->pid;
+}
+
+/* Its pid is its own as long as it lives. */
+bool process_is_nested(const struct process *p)
+{
+	bool nested = p->pidfd >= 0 && kin_is_nested(p->pid) && !process_is_dead(p);
+
+	return nested || process_said_other(p);
+}
+
 /* A region may name as many processes as it likes, and the loop serves everybody: what a search cost has to be
  * paid off by waiting. */
 static bool may_search(struct session *s)
@@ -306,7 +321,7 @@ static int identify(struct process *p, const struct proc_info *info)
 	const struct process *parent = session_process(s, info->parent);
 	bool is_parent = parent && said_pid(parent) == info->parent_pid;
 	struct stat st = { .st_ino = 0 };
-	struct kin k = { .pid = info->pid, .is_nested = s->is_nested, .no_search = !may_search(s) };
+	struct kin k = { .pid = info->pid, .is_nested = session_is_nested(s), .no_search = !may_search(s) };
 	int r;
 
 	k.parent = is_parent && parent->pidfd >= 0 ? parent->pid : 0;
@@ -341,6 +356,7 @@ void process_free(struct process *p)
 {
 	if (!p)
 		return;
+	census_remove_process(p);
 	loop_unwatch(p->death);
 	loop_timer_free(p->save_timer);
 	saver_done(&p->saver);

@@ -22,6 +22,8 @@ enum process_state {
 
 struct process {
 	LIST_ENTRY(process) link;
+	LIST_ENTRY(process) pid_link; /* census.c's */
+	bool is_counted;
 	struct session *session;
 	uint32_t number;    /* 0 = the program itself, then by appearance */
 	uint32_t ordinal;   /* in the region; UINT32_MAX once it was given back */
@@ -61,7 +63,9 @@ void process_end(struct process *p, enum snapshot_reason why);
 bool process_conclude(struct process *p);
 
 bool process_is_dead(const struct process *p);
-uint64_t process_time(const struct process *p); /* since the session began, until its end */
+bool process_is_nested(const struct process *p);  /* a look into /proc, if it lives */
+bool process_said_other(const struct process *p); /* it has another pid than it knows of */
+uint64_t process_time(const struct process *p);   /* since the session began, until its end */
 void process_audit(const struct process *p, struct snapshot_audit *ret);
 void process_view(const struct process *p, struct session_view *ret);
 void process_tell(const struct process *p, enum session_change what);

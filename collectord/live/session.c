@@ -3,21 +3,22 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "collectord/live/clock.h"
+#include "collectord/live/idle.h"
 #include "collectord/live/records.h"
 #include "common/lane.h"
 #include "common/testpoint.h"
 
 #define MIN_DRAIN_MS 2u
 #define MAX_DRAIN_MS 100u
-#define IDLE_DRAIN_MS 200u   /* nothing came at all */
-#define IDLE_SPARSE_MS 1000u /* the same where events are so rare that lanes do not fill up meanwhile */
-#define SPARSE_RATE 65536u
+#define IDLE_DRAIN_MS 160u         /* nothing came at all: from now on with others (idle.c) */
 #define TARGET_FILL 25u            /* per cent of a lane, when we come */
 #define LOOK_INTERVAL_NS 500000000 /* between two looks whether anybody has the region */
 #define ADOPT_BATCH 64u            /* processes taken up in one pass: others wait for their collector, too */
-#define MAX_SAVING 64u             /* dead processes being saved at a time: each has descriptors */
+#define FEW_PROCESSES 8u
+#define MAX_SAVING 64u /* dead processes being saved at a time: each has descriptors */
 
 uint64_t session_time(const struct session *s)
 {
@@ -28,7 +29,7 @@ uint64_t session_time(const struct session *s)
 
 struct process *session_process(const struct session *s, uint32_t ordinal)
 {
-	return ordinal < s->region.map.geo.procs ? s->by_ordinal[ordinal] : NULL;
+	return ordinal < s->n_by_ordinal ? s->by_ordinal[ordinal] : NULL;
 }
 
 struct process *session_find_pid(const struct session *s, uint32_t pid)
@@ -41,6 +42,24 @@ struct process *session_find_pid(const struct session *s, uint32_t pid)
 			return p;
 	}
 	return NULL;
+}
+
+int session_reserve(struct session *s, uint32_t ordinal)
+{
+	uint32_t n = s->n_by_ordinal ? s->n_by_ordinal : FEW_PROCESSES;
+	struct process **grown;
+
+	if (ordinal == UINT32_MAX || ordinal < s->n_by_ordinal)
+		return 0;
+	while (n <= ordinal)
+		n *= 2;
+	grown = reallocarray(s->by_ordinal, n, sizeof(struct process *));
+	if (!grown)
+		return -ENOMEM;
+	memset(&grown[s->n_by_ordinal], 0, (n - s->n_by_ordinal) * sizeof(struct process *));
+	s->by_ordinal = grown;
+	s->n_by_ordinal = n;
+	return 0;
 }
 
 void session_add(struct session *s, struct process *p)
@@ -57,7 +76,8 @@ static struct process *adopt(struct session *s, uint32_t ordinal, bool heard)
 	struct process *p, *before;
 	struct proc_info info;
 
-	if (s->is_over || !proc_read(&s->region.map, ordinal, heard, &info) || process_adopt(s, ordinal, &info, &p))
+	if (s->is_over || !proc_read(&s->region.map, ordinal, heard, &info) || session_reserve(s, ordinal) ||
+	    process_adopt(s, ordinal, &info, &p))
 		return NULL;
 	before = p->state == PROCESS_LIVE ? session_find_pid(s, p->pid) : NULL;
 	if (before)
@@ -65,6 +85,16 @@ static struct process *adopt(struct session *s, uint32_t ordinal, bool heard)
 	session_add(s, p);
 	process_tell(p, SESSION_STARTED);
 	return p;
+}
+
+bool session_is_nested(struct session *s)
+{
+	const struct process *p = session_process(s, 0);
+
+	if (!s->is_nested_known && p)
+		s->is_nested |= process_is_nested(p);
+	s->is_nested_known |= p != NULL;
+	return s->is_nested;
 }
 
 static struct ledger *ledger_of(void *arg, uint32_t ordinal, bool *ret_begun)
@@ -93,7 +123,7 @@ static bool adopt_some(struct session *s)
 	for (uint32_t i = 1; i < n && adopted < ADOPT_BATCH; i++) {
 		if (load_relaxed(&r->procs[i].state) == ABI_PROC_CLAIMED)
 			s->claims_open = true;
-		else if (!s->by_ordinal[i])
+		else if (!session_process(s, i))
 			adopted += adopt(s, i, false) != NULL;
 	}
 	s->claims_open |= adopted == ADOPT_BATCH;
@@ -148,6 +178,7 @@ static void bury(struct session *s)
 		process_log_buried(p);
 		state_commit(s->state); /* before its entry is another's */
 		TEST_POINT(burial_logged);
+		s->is_nested |= process_said_other(p); /* who is dead cannot be looked at */
 		s->by_ordinal[p->ordinal] = NULL;
 		if (p->ordinal)
 			proc_release(r, p->ordinal);
@@ -231,6 +262,7 @@ static bool is_done(struct session *s)
 
 void session_look_soon(struct session *s)
 {
+	idle_leave(s);
 	if (s->drain_timer)
 		loop_timer_set(s->drain_timer, 0);
 }
@@ -252,8 +284,8 @@ void session_forget(struct session *s, struct process *p)
 /* Proportional to how full the fullest lane was, so that it is a quarter full next time. */
 static uint32_t next_drain_ms(const struct session *s, const struct drain_result *res)
 {
-	uint32_t ms = s->drain_ms * 2, idle = s->rate < SPARSE_RATE ? IDLE_DRAIN_MS : IDLE_SPARSE_MS;
-	uint32_t limit = res->events ? MAX_DRAIN_MS : idle;
+	uint32_t ms = s->drain_ms * (res->events ? 2 : 4);
+	uint32_t limit = res->events ? MAX_DRAIN_MS : IDLE_DRAIN_MS;
 
 	if (res->fill_pct > TARGET_FILL / 2)
 		ms = s->drain_ms * TARGET_FILL / res->fill_pct;
@@ -285,9 +317,13 @@ static void on_drain(void *arg)
 	s->is_busy = false;
 	if (is_done(s))
 		return;
+	loop_timer_set(s->drain_timer, -1); /* a look soon that the pass itself asked for: this was one */
 	if (!res.more)
 		s->drain_ms = next_drain_ms(s, &res);
-	loop_timer_set(s->drain_timer, res.more || may_bury(s) ? 0 : s->drain_ms);
+	if (!res.more && s->drain_ms >= IDLE_DRAIN_MS && idle_suits(s))
+		idle_join(s->env->idle, s);
+	else
+		loop_timer_set(s->drain_timer, res.more || may_bury(s) ? 0 : s->drain_ms);
 }
 
 void session_drain_now(struct session *s)
@@ -315,6 +351,7 @@ void session_change(struct session *s, uint32_t rate, uint32_t max_depth, bool b
 	store_relaxed(&s->region.map.control->rate, rate);
 	store_relaxed(&s->region.map.control->max_depth, max_depth);
 	session_set_threads(s, by_thread);
+	session_look_soon(s);
 }
 
 void session_end(struct session *s)
@@ -332,9 +369,8 @@ void session_end(struct session *s)
 
 int session_init_drain(struct session *s)
 {
-	s->by_ordinal = calloc(s->region.map.geo.procs, sizeof(struct process *));
 	s->drain_timer = loop_timer_new(s->env->loop, on_drain, s);
-	if (!s->by_ordinal || !s->drain_timer)
+	if (!s->drain_timer || session_reserve(s, 0))
 		return -ENOMEM;
 	drain_init(&s->drain, &s->region.map, s->region.memfd, s->env->scratch, ledger_of, s);
 	return 0;

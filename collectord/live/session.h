@@ -21,6 +21,8 @@
 /* What the collector lends to all its sessions. */
 struct session_env {
 	struct loop *loop;
+	struct idle *idle;
+	struct census *census;
 	const struct collector_config *config;
 	struct drain_scratch *scratch;
 	struct save_env save;
@@ -29,8 +31,13 @@ struct session_env {
 	void *arg;
 };
 
+struct idle_list;
+
 struct session {
-	LIST_ENTRY(session) link; /* the collector's */
+	LIST_ENTRY(session) link;       /* the collector's */
+	TAILQ_ENTRY(session) idle_link; /* idle.c's, like the next two */
+	struct idle_list *idle;         /* whose timer is ours; NULL: drain_timer is armed */
+	uint32_t idle_looks;
 	struct session_env *env;
 	uint64_t id, epoch_ns; /* CLOCK_MONOTONIC */
 	uint32_t uid, rate, max_depth;
@@ -49,10 +56,12 @@ struct session {
 	uint64_t next_look_ns; /* when it is time to see whether anybody has the region */
 	LIST_HEAD(, process) processes;
 	struct process **by_ordinal; /* those whose entry is not given back */
+	uint32_t n_by_ordinal;       /* room: as far as entries were taken up */
 	uint32_t n_numbers;          /* processes so far */
 	uint32_t claims_seen;        /* entries taken, when they were last looked through */
 	bool claims_open;            /* one of them was not filled in yet */
-	bool is_nested;              /* some process has another pid than it knows of */
+	bool is_nested;              /* some process has another pid than it knows of: session_is_nested() */
+	bool is_nested_known;        /* it was looked for */
 	uint64_t search_debt_ns;     /* for processor time taken by searches for processes, at search_at_ns */
 	uint64_t search_at_ns;
 	bool is_over_limit; /* its user's programs took too much: it was chosen to end */
@@ -127,7 +136,12 @@ uint64_t session_kept_id(const char *name); /* 0: it is no such name */
 /* For session_state.c: one without processes, on a region that is there; and the other way round. */
 struct session *session_allocate(struct session_env *env, uint64_t id);
 int session_init_drain(struct session *s);
+int session_reserve(struct session *s, uint32_t ordinal); /* before session_add(); 0 or -ENOMEM */
 void session_add(struct session *s, struct process *p);
+
+/* Are its processes in a pid namespace below ours?  Known from the first one; asked only where it matters, because
+ * it is a look into /proc. */
+bool session_is_nested(struct session *s);
 
 /* For process.c: a process's end was seen; a process is done with. */
 void session_look_soon(struct session *s);

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "collectord/live/clock.h"
-#include "collectord/live/kin.h"
+#include "collectord/live/idle.h"
 #include "collectord/live/session.h"
 
 #define FIRST_DRAIN_MS 10u
@@ -85,7 +85,6 @@ int session_new(struct session_env *env, uint64_t id, struct peer *peer, const s
 	s->epoch_ns = clock_read_ns(CLOCK_MONOTONIC);
 	s->rate = env->config->rate;
 	s->max_depth = env->config->max_depth ? env->config->max_depth : ABI_DEFAULT_DEPTH;
-	s->is_nested = kin_is_nested(peer->pid);
 	take_labels(s, peer, h);
 	r = init_parts(s);
 	if (!r)
@@ -109,6 +108,7 @@ void session_free(struct session *s)
 		LIST_REMOVE(p, link);
 		process_free(p);
 	}
+	idle_leave(s);
 	loop_timer_free(s->drain_timer);
 	drain_done(&s->drain);
 	threads_done(&s->threads);

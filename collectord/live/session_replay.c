@@ -56,6 +56,11 @@ static int replay_process(struct session *s, const void *r, size_t size)
 	(void)size;
 	if (e)
 		return e;
+	e = session_reserve(s, p->ordinal);
+	if (e) {
+		process_free(p);
+		return e;
+	}
 	session_add(s, p);
 	drain_remember(&s->drain, &p->ledger);
 	return 0;

@@ -189,6 +189,11 @@ static int unpack_processes(struct session *s, uint32_t n, struct pack_reader *r
 		e = process_unpack(s, r, &p);
 		if (e)
 			break;
+		e = session_reserve(s, p->ordinal);
+		if (e) {
+			process_free(p);
+			break;
+		}
 		session_add(s, p);
 		drain_remember(&s->drain, &p->ledger);
 	}

@@ -25,7 +25,7 @@ static void note_threads(struct session *s)
 		for (; p->named < b->n_buckets; p->named++) {
 			const struct bucket *k = &b->buckets[p->named];
 
-			if (k->flags & ABI_STACK_THREAD && k->n_frames && !s->is_nested)
+			if (k->flags & ABI_STACK_THREAD && k->n_frames && !session_is_nested(s))
 				threads_note(&s->threads, p->pid, (uint32_t)b->words[k->frames + k->n_frames - 1]);
 		}
 	}

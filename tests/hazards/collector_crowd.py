@@ -14,7 +14,7 @@ sock = sys.argv[3]
 
 def abi():
     text = open(os.path.join(os.environ["HEAPTAP_SOURCE"], "common/abi.h")).read()
-    return [int(re.search(rf"#define {name}\s+(\d+)", text)[1]) for name in ("ABI_MAJOR", "ABI_MINOR")]
+    return [int(re.search(rf"#define {name}[\s\\(]+(\d+)", text)[1]) for name in ("ABI_MAJOR", "ABI_MINOR")]
 
 
 def hello():
