@@ -7,6 +7,7 @@
 
 #include "collectord/cli/progress.h"
 #include "collectord/cli/say.h"
+#include "collectord/profile/symbolize_foreign.h"
 
 #define SERVER_SECONDS 90
 
@@ -30,7 +31,7 @@ char *names_cache_folder(void)
 	return n < 0 ? NULL : path;
 }
 
-int names_read(struct profile *p, struct symbolize_stats *ret)
+static int read_names(struct profile *p, bool is_foreign, struct symbolize_stats *ret)
 {
 	char *folder = chosen.no_cache ? NULL : names_cache_folder();
 	struct progress progress;
@@ -43,10 +44,21 @@ int names_read(struct profile *p, struct symbolize_stats *ret)
 	int r;
 
 	progress_begin(&progress, "reading symbols");
-	r = profile_symbolize(p, &o, ret);
+	r = is_foreign ? profile_symbolize_foreign(p, &o, ret) : profile_symbolize(p, &o, ret);
 	progress_end(&progress);
 	free(folder);
 	return r;
+}
+
+int names_read(struct profile *p, struct symbolize_stats *ret)
+{
+	return read_names(p, false, ret);
+}
+
+int names_read_foreign(struct profile *p, struct symbolize_stats *ret)
+{
+	*ret = (struct symbolize_stats){ 0 };
+	return chosen.not_foreign ? 0 : read_names(p, true, ret);
 }
 
 static void say_server(int error)

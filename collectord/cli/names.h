@@ -10,6 +10,7 @@
 /* Options of every command that reads symbols. */
 struct names_choice {
 	bool debuginfod, no_cache;
+	bool not_foreign; /* profiles of other tools keep the names they have */
 };
 
 #define NAMES_DEBUGINFOD_HELP                                                                          \
@@ -25,6 +26,9 @@ char *names_cache_folder(void);
 
 /* Add names to `p`; a progress line appears on a terminal when that takes long.  0 or -ENOMEM. */
 int names_read(struct profile *p, struct symbolize_stats *ret);
+
+/* The same for a profile another tool wrote, where it has no names (symbolize_foreign.h). */
+int names_read_foreign(struct profile *p, struct symbolize_stats *ret);
 
 /* What is to be said of it on stderr: modules without names, a server that could not be asked. */
 void names_say(const struct symbolize_stats *stats);

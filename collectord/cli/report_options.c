@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "collectord/cli/say.h"
 
@@ -66,7 +67,9 @@ const struct option_desc report_option_table[REPORT_OPTION_COUNT] = {
 	WORDS("source_path", report.source_path, "PATH", "where list looks for source files"),
 	WORDS("trim_path", report.trim_path, "PATH", "cut this off names of source files"),
 	WORDS("output", output, "FILE", "write to FILE"),
-	WORDS("symbolize", symbolize, "HOW", "none: names of foreign profiles as they are"),
+	WORDS("symbolize", symbolize, "HOW",
+	      "names for profiles of other tools that have none: local (from the files\nthey name, the default), "
+	      "none"),
 	FLAG("debuginfod", names.debuginfod, NAMES_DEBUGINFOD_HELP),
 	FLAG("no-cache", names.no_cache, NAMES_NO_CACHE_HELP),
 	FLAG("error", report.error, "top: how sure each number is, the 95 % interval (not one of pprof's)"),
@@ -104,18 +107,41 @@ static const struct {
 	{ "-alloc_objects", "alloc_objects" },
 };
 
-/* Names that other tools left to the reader are always read from the profile: the rest of pprof's choices are about
- * local files and servers, which have no say here. */
+/* pprof's words, which may be joined by colons.  Nobody but local files is asked for names here, and names that a
+ * profile has are kept. */
 static int choose_names(struct report_request *q, struct fault *f)
 {
-	static const char *const known[] = { "", "none", "no", "local", "fastlocal", "remote" };
+	static const struct {
+		const char *word;
+		bool foreign, demangle, is_end;
+	} known[] = {
+		{ "", true, true, false },        { "local", true, true, false },
+		{ "none", false, false, true },   { "fastlocal", true, true, false },
+		{ "no", false, false, true },     { "demangle=default", true, true, false },
+		{ "remote", false, true, false },
+	};
+	const char *at = q->symbolize;
+	bool foreign = true, is_end = false;
 
-	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
-		if (!strcmp(q->symbolize, known[i])) {
-			q->sources.demangle = i != 1 && i != 2;
-			return 0;
-		}
-	return fault_set(f, -EINVAL, "--symbolize %s: choose none, or leave it out", q->symbolize);
+	q->sources.demangle = true;
+	for (size_t n; !is_end; at += n + 1) {
+		size_t i = 0;
+
+		n = strcspn(at, ":");
+		while (i < ARRAY_SIZE(known) &&
+		       (strlen(known[i].word) != n || strncasecmp(at, known[i].word, n) != 0))
+			i++;
+		if (i == ARRAY_SIZE(known))
+			return fault_set(f, -EINVAL,
+					 "--symbolize %s: choose none, local or remote, or leave it out; names a "
+					 "profile has are kept, C++ names are shown without parameters",
+					 q->symbolize);
+		foreign &= known[i].foreign;
+		q->sources.demangle &= known[i].demangle;
+		is_end = known[i].is_end || !at[n];
+	}
+	q->names.not_foreign = !foreign;
+	return 0;
 }
 
 /* The first shortcut counts, but less than -sample_index. */
@@ -214,11 +240,11 @@ int report_options_finish(const char *command, int n, char **operands, struct re
 {
 	int r = take_operands(command, n, operands, q, f);
 
-	names_choose(&q->names);
 	if (!r)
 		r = choose_granularity(q, f);
 	if (!r)
 		r = choose_names(q, f);
+	names_choose(&q->names);
 	if (!r && *q->by && strcmp(q->by, "thread") && strcmp(q->by, "process"))
 		r = fault_set(f, -EINVAL, "-by=%s: choose thread or process", q->by);
 	if (!r && *q->by && q->report.kind != REPORT_TOP)

@@ -190,16 +190,32 @@ int source_resolve(const char *source, char **ret_path, struct fault *f)
 	return *ret_path ? 0 : fault_set(f, -ENOMEM, "%s: out of memory", source);
 }
 
-int source_load(const char *path, bool peak, struct profile **ret, struct source_peak *ret_peak, struct fault *f)
+/* *ret becomes `p`, or that is freed. */
+static int give_names(const char *path, struct profile *p,
+		      int (*read)(struct profile *p, struct symbolize_stats *ret), struct profile **ret,
+		      struct fault *f)
 {
 	struct symbolize_stats stats;
+	int r = read(p, &stats);
+
+	if (r) {
+		profile_free(p);
+		return fault_set(f, r, "%s: %s while reading symbols", path, strerror(-r));
+	}
+	names_say(&stats);
+	*ret = p;
+	return 0;
+}
+
+int source_load(const char *path, bool peak, struct profile **ret, struct source_peak *ret_peak, struct fault *f)
+{
 	struct snapshot *s = NULL;
 	struct profile *p = NULL;
-	int r = source_load_pprof(path, ret, f);
+	int r = source_load_pprof(path, &p, f);
 
 	*ret_peak = (struct source_peak){ 0 };
 	if (r <= 0)
-		return r;
+		return r ? r : give_names(path, p, names_read_foreign, ret, f);
 	r = snapshot_read_file(path, &s, f);
 	if (r)
 		return r;
@@ -211,16 +227,7 @@ int source_load(const char *path, bool peak, struct profile **ret, struct source
 					  .elapsed_ns = s->peak_elapsed_ns,
 					  .moment = profile_moment_of(s) };
 	snapshot_free(s);
-	if (r)
-		return r;
-	r = names_read(p, &stats);
-	if (r) {
-		profile_free(p);
-		return fault_set(f, r, "%s: %s while reading symbols", path, strerror(-r));
-	}
-	names_say(&stats);
-	*ret = p;
-	return 0;
+	return r ? r : give_names(path, p, names_read, ret, f);
 }
 
 int source_open_operand(const char *command, int n, char **operands, bool peak, struct profile **ret,

@@ -36,10 +36,10 @@ int module_open(const struct profile_mapping *m, int64_t began, const char **ret
 	const char *why;
 
 	if (fd < 0) {
-		*ret_why = is_vdso || errno == ENOENT ? module_gone
-			   : errno == EINVAL          ? "not a file"
-			   : errno == ENODATA         ? "empty"
-						      : "cannot be opened";
+		*ret_why = is_vdso || errno == ENOENT           ? module_gone
+			   : errno == EINVAL || errno == EISDIR ? "not a file"
+			   : errno == ENODATA                   ? "empty"
+								: "cannot be opened";
 		return -1;
 	}
 	why = what_is_wrong(fd, *m->build_id || is_vdso, began);

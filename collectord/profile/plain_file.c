@@ -10,6 +10,8 @@
 /* 0, or why it is not opened. */
 static int objection(const struct stat *st)
 {
+	if (S_ISDIR(st->st_mode))
+		return EISDIR;
 	return !S_ISREG(st->st_mode) ? EINVAL : !st->st_size ? ENODATA : 0;
 }
 

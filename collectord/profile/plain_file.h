@@ -8,7 +8,7 @@
 #include <stdbool.h>
 
 /* For reading; the file that was looked at is the one that is opened, whatever happens to the name meanwhile.  A
- * descriptor, or -1 with errno: EINVAL it is something else, ENODATA it is empty (or claims to be). */
+ * descriptor, or -1 with errno: EISDIR, EINVAL it is something else yet, ENODATA it is empty (or claims to be). */
 int plain_file_open(const char *path);
 
 /* Is there something under this name that must not be opened? */

@@ -35,8 +35,8 @@ static FILE *open_text(const char *path)
 {
 	int fd = plain_file_open(path);
 
-	if (fd < 0)
-		return errno == ENODATA ? fopen("/dev/null", "re") : NULL;
+	if (fd < 0) /* to pprof a directory is a source without lines */
+		return errno == ENODATA || errno == EISDIR ? fopen("/dev/null", "re") : NULL;
 	return fdopen(fd, "re");
 }
 

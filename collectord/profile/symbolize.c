@@ -66,7 +66,7 @@ static int note_unnamed(struct symbolizer *z, struct module *m)
 		z->stats.unnamed = m->mapping->file;
 		z->stats.why_unnamed = m->why_not;
 	}
-	if (!is_replaced && m->why_not != module_gone)
+	if ((!is_replaced && m->why_not != module_gone) || z->o->is_foreign)
 		return 0;
 	if (asprintf(&marked, "%s (%s)", m->mapping->file, is_replaced ? "replaced" : "not found") < 0)
 		return -ENOMEM;
@@ -81,7 +81,7 @@ static int open_module(struct symbolizer *z, struct module *m)
 	const struct module_source from = {
 		.mapping = m->mapping,
 		.began = z->p->time_nanos ? z->p->time_nanos - z->p->duration_nanos : INT64_MAX,
-		.debug_path = z->o ? z->o->debug_path : NULL,
+		.debug_path = z->o->debug_path,
 		.server = z->server,
 	};
 	int r = module_symbols_open(&from, &m->symbols, &m->why_not);
@@ -203,8 +203,13 @@ static int symbolize_location(struct symbolizer *z, struct module *m, struct pro
 
 static void report_progress(struct symbolizer *z)
 {
-	if (z->o && z->o->progress && (z->done % PROGRESS_STEP == 0 || z->done == z->n))
+	if (z->o->progress && (z->done % PROGRESS_STEP == 0 || z->done == z->n))
 		z->o->progress(z->done, z->n, z->o->arg);
+}
+
+bool mapping_is_named(const struct profile_mapping *m)
+{
+	return m->has_functions || m->has_filenames || m->has_line_numbers;
 }
 
 static bool has_file(const struct profile_mapping *m)
@@ -223,7 +228,8 @@ static int open_cache(struct symbolizer *z, struct module *m)
 static int symbolize_mapping(struct symbolizer *z, size_t first, size_t end)
 {
 	struct module m = { .mapping = &z->p->mappings[z->p->locations[z->order[first]].mapping] };
-	bool is_asked = has_file(m.mapping);
+	bool is_asked =
+		z->o->is_foreign ? m.mapping->file[0] == '/' && !mapping_is_named(m.mapping) : has_file(m.mapping);
 	int r = is_asked ? open_cache(z, &m) : 0;
 
 	z->stats.modules += is_asked;
@@ -308,15 +314,16 @@ static int symbolize_offline(struct symbolizer *z)
 
 int profile_symbolize(struct profile *p, const struct symbolize_options *o, struct symbolize_stats *ret)
 {
-	struct symbolizer z = { .p = p, .o = o, .folder = -1 };
+	static const struct symbolize_options none;
+	struct symbolizer z = { .p = p, .o = o ? o : &none, .folder = -1 };
 	int r = 0;
 
-	if (o && o->debuginfod_seconds) {
-		z.stats.server_error = debug_server_open(o->debuginfod_seconds, &z.server);
+	if (z.o->debuginfod_seconds) {
+		z.stats.server_error = debug_server_open(z.o->debuginfod_seconds, &z.server);
 		r = z.stats.server_error == -ENOMEM ? -ENOMEM : 0;
 	}
-	if (o && o->cache)
-		z.folder = symbol_cache_folder(o->cache);
+	if (z.o->cache)
+		z.folder = symbol_cache_folder(z.o->cache);
 	if (!r)
 		r = symbolize_offline(&z);
 	if (debug_server_is_late(z.server))

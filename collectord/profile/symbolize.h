@@ -13,6 +13,7 @@ struct symbolize_options {
 	const char *debug_path;      /* elfutils syntax; NULL = its default directories */
 	const char *cache;           /* folder of answers (symbol_cache.h); NULL = none */
 	unsigned debuginfod_seconds; /* ask the servers of DEBUGINFOD_URLS, so long at most; 0 = do not */
+	bool is_foreign;             /* mappings that have names are left alone, and none is marked */
 	void (*progress)(size_t done, size_t all, void *arg); /* NULL = silent */
 	void *arg;
 };
@@ -25,6 +26,9 @@ struct symbolize_stats {
 			     0 */
 	const char *unnamed, *why_unnamed; /* the first of them, as long as the profile lives; NULL = none */
 };
+
+/* Does the profile say that it has names for this mapping? */
+bool mapping_is_named(const struct profile_mapping *m);
 
 /* Adds functions and lines to every location it can name.  0 or -ENOMEM; an unreadable file is not an error.
  * Frames without a name stay without lines: reports show the address. */

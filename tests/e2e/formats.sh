@@ -71,7 +71,7 @@ test_our_reader_reads_our_text() {
 		export_all "$top/$source"
 		for format in gotext heapv2; do
 			for report in top raw; do
-				"$heaptap" $report $format >actual
+				"$heaptap" $report -symbolize=none $format >actual
 				pprof -symbolize=none -$report $format >expected 2>/dev/null
 				same_files actual expected
 			done

@@ -17,7 +17,7 @@ test_legacy_text() {
 		[ "$(basename "$file")" != symbolized.txt ] || continue
 		for report in raw top traces; do
 			pprof -symbolize=none -$report "$file" >expected
-			"$heaptap" $report "$file" >actual
+			"$heaptap" $report -symbolize=none "$file" >actual
 			same_files actual expected
 		done
 		n=$((n + 1))
@@ -129,7 +129,7 @@ test_of_several_bases_the_last_counts_as_in_pprof() {
 }
 
 test_refused_command_lines() {
-	local p=$data/basic.pb.gz
+	local p=$data/basic.pb.gz how
 	refuses 2 'peek: which functions' "$heaptap" peek
 	refuses 2 'list: which SOURCE' "$heaptap" list main
 	refuses 2 'tree: which SOURCE' "$heaptap" tree
@@ -140,13 +140,15 @@ test_refused_command_lines() {
 	refuses 2 'nodecount.*not a whole number; write one' "$heaptap" top -nodecount=many "$p"
 	refuses 2 '-peak shows what was in use.*leave out -peak or -alloc_space' "$heaptap" top -peak -alloc_space "$p"
 	refuses 2 '-peak shows.*sample_index=0' "$heaptap" top -peak -sample_index=0 "$p"
-	refuses 2 'symbolize' "$heaptap" top -symbolize=hard "$p"
+	for how in hard force demangle=full local:hard; do
+		refuses 2 'symbolize .*choose none, local or remote' "$heaptap" top -symbolize=$how "$p"
+	done
 	refuses 1 'base and -diff_base' "$heaptap" top -base="$p" -diff_base="$p" "$p"
 	refuses 1 'base profile to normalize' "$heaptap" top -normalize "$p"
 	refuses 1 'zero divisor' "$heaptap" top -divide_by=0 "$p"
 	refuses 1 'sample_index "nosuch" must be one of' "$heaptap" top -sample_index=nosuch "$p"
 	refuses 1 'no matches found for regexp: nosuch' "$heaptap" peek nosuch "$p"
-	refuses 1 'incompatible|inconsistent' "$heaptap" top "$p" "$data/legacy/same.txt"
+	refuses 1 'incompatible|inconsistent' "$heaptap" top -symbolize=none "$p" "$data/legacy/same.txt"
 }
 
 test_help_shows_examples() {

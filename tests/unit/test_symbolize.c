@@ -1,5 +1,6 @@
 /* tests/unit/test_symbolize.c - names and lines of this very program, and when there must be none. */
 #include "collectord/profile/convert.h"
+#include "collectord/profile/symbolize_foreign.h"
 #include "tests/unit/snapshot_fixture.h"
 #include "tests/unit/symbol_fixture.h"
 
@@ -165,6 +166,66 @@ static void note_progress(size_t done, size_t all, void *arg)
 	cr_assert_gt(done, *last);
 	cr_assert_leq(done, all);
 	*last = done;
+}
+
+/* This program as other tools say where it is: without a bias. */
+static struct profile *foreign_profile(const char *build_id, bool is_named)
+{
+	struct profile *self = self_profile(), *p = profile_new();
+	const struct profile_mapping *m = &self->mappings[0];
+	const struct profile_mapping text = { .start = m->start,
+					      .limit = m->limit,
+					      .file = m->file,
+					      .build_id = build_id,
+					      .has_functions = is_named };
+
+	profile_add_mapping(p, &text);
+	for (size_t i = 0; i < self->n_locations; i++)
+		if (self->locations[i].mapping == 0)
+			profile_add_location(p, 0, self->locations[i].address);
+	profile_free(self);
+	return p;
+}
+
+static size_t named_in(struct profile *p, const char *function)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->n_locations; i++)
+		for (uint32_t k = 0; k < p->locations[i].n_lines; k++)
+			n += !strcmp(function_of(p, &p->locations[i], k)->name, function);
+	return n;
+}
+
+Test(symbolize, profiles_of_other_tools_get_names_from_the_files_they_name)
+{
+	struct profile *p = foreign_profile("", false);
+	const char *file = p->mappings[0].file;
+
+	cr_assert_eq(profile_symbolize_foreign(p, &(struct symbolize_options){ 0 }, NULL), 0);
+	cr_assert_geq(named_in(p, "symbol_test_inlined"), 1);
+	cr_assert_str_eq(p->mappings[0].build_id, "", "lent, not given");
+	cr_assert_str_eq(p->mappings[0].file, file);
+	profile_free(p);
+}
+
+Test(symbolize, names_that_other_tools_gave_and_other_files_are_let_be)
+{
+	struct profile *p = foreign_profile("", true);
+
+	cr_assert_eq(profile_symbolize_foreign(p, &(struct symbolize_options){ 0 }, NULL), 0);
+	cr_assert_eq(named_in(p, "symbol_test_inlined"), 0, "it said that it has names");
+	profile_free(p);
+	p = foreign_profile("0123456789abcdef0123456789abcdef01234567", false);
+	cr_assert_eq(profile_symbolize_foreign(p, &(struct symbolize_options){ 0 }, NULL), 0);
+	cr_assert_eq(named_in(p, "symbol_test_inlined"), 0, "another build");
+	cr_assert(!strstr(p->mappings[0].file, "replaced"), "%s", p->mappings[0].file);
+	profile_free(p);
+	p = foreign_profile("", false);
+	p->time_nanos = 1;
+	cr_assert_eq(profile_symbolize_foreign(p, &(struct symbolize_options){ 0 }, NULL), 0);
+	cr_assert_eq(named_in(p, "symbol_test_inlined"), 0, "the file is younger than the profile");
+	profile_free(p);
 }
 
 Test(symbolize, progress_reaches_the_end)
