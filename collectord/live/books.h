@@ -51,6 +51,29 @@ void books_done(struct books *b); /* takes a zeroed one */
 /* The bucket of stack `id` (< stack_slots), or NULL if it was not named yet. */
 struct bucket *books_find(struct books *b, uint32_t id);
 
+/* An event of stack `id` (< stack_slots) is near: with many stacks each of its three reads would wait for memory.
+ * Each of these has come what the next one reads, so they want some events between them. */
+static inline void books_expect_index(const struct books *b, uint32_t id)
+{
+	__builtin_prefetch(&b->bucket_of[id]);
+}
+
+static inline void books_expect_bucket(const struct books *b, uint32_t id)
+{
+	const char *k = (const char *)&b->buckets[b->bucket_of[id] ? b->bucket_of[id] - 1 : 0];
+
+	for (size_t at = 0; at < sizeof(struct bucket); at += CACHE_LINE)
+		expect_write(k + at);
+}
+
+static inline void books_expect_cells(const struct books *b, uint32_t id)
+{
+	const struct bucket *k = &b->buckets[b->bucket_of[id] ? b->bucket_of[id] - 1 : 0];
+
+	expect_write(k->detail.sizes.cells);
+	expect_write(k->detail.lifetimes.cells);
+}
+
 /* Make a bucket for `id`, which has none.  Without memory, `id` shares bucket 0 from now on. */
 struct bucket *books_add_stack(struct books *b, uint32_t id, const uint64_t *frames, uint32_t n, uint64_t word);
 

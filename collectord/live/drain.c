@@ -8,8 +8,11 @@
 #include "common/lane.h"
 #include "common/stacktab.h"
 
-#define BUCKET_WORDS 80ull    /* a bucket and its usual histograms, in words */
-#define FULL_BOOKS 4u         /* processes of a session whose books may be as full as the region's tables */
+#define BUCKET_WORDS 80ull /* a bucket and its usual histograms, in words */
+#define FULL_BOOKS 4u      /* processes of a session whose books may be as full as the region's tables */
+#define FAR 12u            /* events looked ahead, in three steps: books_expect_index() and what follows it */
+#define MIDDLE 8u
+#define NEAR 4u
 #define MAX_SIZE (1ull << 56) /* weight_of()'s bound; no address space is larger */
 
 /* One lane's part of a pass: copied events [at, n), their times made rising. */
@@ -129,10 +132,36 @@ int drain_enter(struct drain *d, struct ledger *g, const struct abi_event *e)
 	return event_ok(d, e) ? enter_checked(d, g, e) : -EBADMSG;
 }
 
-static void enter(struct drain *d, const struct abi_event *e, uint64_t now_ns)
+/* The stack of the `n`-th event after the one at hand, if it is of that one's process and of another stack; else 0.
+ */
+static inline uint32_t stack_ahead(const struct drain *d, const struct cursor *c, uint32_t n)
 {
+	const struct abi_event *now = &c->events[c->at], *e = now + n;
+
+	if (c->n - c->at <= n || e->proc != now->proc || e->stack == now->stack)
+		return 0;
+	return e->stack < d->region->geo.stack_slots ? e->stack : 0;
+}
+
+static inline void look_ahead(const struct drain *d, const struct cursor *c, const struct books *b)
+{
+	uint32_t id;
+
+	if ((id = stack_ahead(d, c, FAR)))
+		books_expect_index(b, id);
+	if ((id = stack_ahead(d, c, MIDDLE)))
+		books_expect_bucket(b, id);
+	if ((id = stack_ahead(d, c, NEAR)))
+		books_expect_cells(b, id);
+}
+
+static void enter(struct drain *d, const struct cursor *c, uint64_t now_ns)
+{
+	const struct abi_event *e = &c->events[c->at];
 	struct ledger *g = event_ok(d, e) ? ledger_for(d, e->proc, now_ns) : NULL;
 
+	if (g)
+		look_ahead(d, c, &g->books);
 	if (enter_checked(d, g, e))
 		d->corrupt++;
 	else
@@ -206,7 +235,7 @@ static void merge(struct drain *d, struct cursor *c, uint32_t n, uint64_t horizo
 	while ((t = earliest(c, n)) != UINT64_MAX && t <= horizon)
 		for (uint32_t i = 0; i < n; i++)
 			for (; c[i].at < c[i].n && c[i].events[c[i].at].time_ns <= t; c[i].at++)
-				enter(d, &c[i].events[c[i].at], now_ns);
+				enter(d, &c[i], now_ns);
 }
 
 static void give_back(struct drain *d, const struct cursor *c, uint32_t n, struct drain_result *res)
