@@ -91,6 +91,9 @@ static int diff(struct diff_request *q)
 	struct diff_total total;
 	struct fault f = { "" };
 	struct diff_paint paint;
+	char *text = NULL;
+	size_t len = 0;
+	FILE *out;
 	int r = read_rows(q, &t, &f);
 
 	if (r)
@@ -98,7 +101,13 @@ static int diff(struct diff_request *q)
 	paint = (struct diff_paint){ pager_colour(PAGER_RED), pager_colour(PAGER_GREEN),
 				     pager_colour(PAGER_PLAIN) };
 	pager_start();
-	r = diff_print(t, &q->report.report, &paint, &total, stdout);
+	out = open_memstream(&text, &len);
+	r = out ? diff_print(t, &q->report.report, &paint, &total, out) : -ENOMEM;
+	if (out && fclose(out) && !r)
+		r = -ENOMEM;
+	if (!r)
+		pager_write(text, len);
+	free(text);
 	if (r)
 		say("out of memory");
 	r = r ? EXIT_FAULT : judge(q, t, &total);

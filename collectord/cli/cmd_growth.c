@@ -208,6 +208,24 @@ static int find_dir(const char *source, char **ret, struct fault *f)
 	return *ret ? 0 : fault_set(f, -ENOMEM, "out of memory");
 }
 
+static int show(const struct growth_table *t, const struct growth_request *q, struct suppressions *suppressions,
+		struct fault *f)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+	int r = out ? growth_print(t, &q->report.report, suppressions, out) : -ENOMEM;
+
+	if (out && fclose(out) && !r)
+		r = -ENOMEM;
+	if (!r) {
+		pager_start();
+		pager_write(text, len);
+	}
+	free(text);
+	return r ? fault_set(f, r, "out of memory") : 0;
+}
+
 static int growth(struct growth_request *q, const char *source)
 {
 	struct suppressions *suppressions = NULL;
@@ -225,14 +243,9 @@ static int growth(struct growth_request *q, const char *source)
 		r = choose_moments(dir, &m, &f);
 	if (!r)
 		r = make_rows(&m, &q->report.report, &t, &f);
-	if (!r) {
-		pager_start();
-		r = growth_print(
-			&(struct growth_table){ .rows = t, .seconds = m.seconds, .what = m.what, .all = q->all },
-			&q->report.report, suppressions, stdout);
-		if (r)
-			fault_set(&f, r, "out of memory");
-	}
+	if (!r)
+		r = show(&(struct growth_table){ .rows = t, .seconds = m.seconds, .what = m.what, .all = q->all },
+			 q, suppressions, &f);
 	report_rows_free(t);
 	free_moments(&m);
 	suppressions_free(suppressions);

@@ -75,7 +75,7 @@ static int deliver(const struct report_request *q, const char *text, size_t len)
 
 	if (!file) {
 		pager_start();
-		fwrite(text, 1, len, stdout);
+		pager_write(text, len);
 		return EXIT_OK;
 	}
 	say("Generating report in %s", file);
@@ -99,6 +99,10 @@ static int report(struct report_request *q)
 	}
 	if (q->sources.peak && peak.bytes > 0)
 		say("at the peak, %s after the start", time_text(when, peak.elapsed_ns));
+	if (q->report.error && peak.is_shared)
+		say("\u00b1 is an upper bound: what was in use at both moments is counted twice, as a peak does "
+		    "not say what "
+		    "that was");
 	r = print_to_memory(p, q, &text, &len);
 	if (!r)
 		r = deliver(q, text, len);

@@ -13,6 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "collectord/profile/utf8.h"
+
 #define TERMINAL_UNKNOWN (-1)
 
 static pid_t pager;
@@ -25,9 +27,10 @@ static int is_terminal(void)
 	return to_terminal;
 }
 
+static const char *const codes[] = { "\033[0m", "\033[31m", "\033[32m", "\033[33m", "\033[1m" };
+
 const char *pager_colour(enum pager_paint paint)
 {
-	static const char *const codes[] = { "\033[0m", "\033[31m", "\033[32m", "\033[33m", "\033[1m" };
 	const char *none = getenv("NO_COLOR"), *term = getenv("TERM");
 
 	if (!is_terminal() || (none && *none) || !term || !strcmp(term, "dumb"))
@@ -82,6 +85,48 @@ void pager_start(void)
 	}
 	close(ends[0]);
 	close(ends[1]);
+}
+
+/* How much of the text goes out as it is, up to the first control byte. */
+static size_t harmless(const char *text, size_t len)
+{
+	size_t at = 0;
+
+	while (at < len) {
+		const unsigned n = utf8_length(text + at, len - at);
+
+		if (!n || (utf8_is_control(text + at, n) && text[at] != '\n' && text[at] != '\t'))
+			break;
+		at += n;
+	}
+	return at;
+}
+
+static size_t colour_at(const char *text, size_t len)
+{
+	for (size_t i = 0; i < sizeof(codes) / sizeof(*codes); i++)
+		if (len >= strlen(codes[i]) && !memcmp(text, codes[i], strlen(codes[i])))
+			return strlen(codes[i]);
+	return 0;
+}
+
+void pager_write(const char *text, size_t len)
+{
+	if (!is_terminal()) {
+		fwrite(text, 1, len, stdout);
+		return;
+	}
+	while (len) {
+		size_t n = harmless(text, len);
+
+		n = n ? n : colour_at(text, len);
+		if (n)
+			fwrite(text, 1, n, stdout);
+		else
+			printf("\\x%02x", (unsigned char)*text);
+		text += n ? n : 1;
+		len -= n ? n : 1;
+	}
 }
 
 bool pager_end(void)

@@ -11,6 +11,7 @@
 
 #include "collectord/cli/draw.h"
 #include "collectord/cli/output.h"
+#include "collectord/cli/pager.h"
 #include "collectord/cli/say.h"
 #include "collectord/cli/shell.h"
 
@@ -199,7 +200,7 @@ static int deliver(const struct shell *s, const struct shell_command *c, const c
 		free(name);
 		return r;
 	}
-	fwrite(text, 1, len, stdout);
+	pager_write(text, len);
 	return 0;
 }
 

@@ -17,6 +17,7 @@ int source_resolve(const char *source, char **ret_path, struct fault *f);
 struct source_peak {
 	bool is_snapshot; /* nothing is known of other files */
 	bool is_live;     /* of a running program, made for us */
+	bool is_shared;   /* the other profile of a difference shares samples with it that are not known */
 	bool is_peak;     /* in-use values are those of the moment when most was in use */
 	double bytes;
 	uint64_t elapsed_ns; /* since the start */

@@ -112,13 +112,13 @@ static bool is_given(const char *source)
 int source_share_errors(struct profile *a, const struct source_peak *of_a, struct profile *b,
 			const struct source_peak *of_b)
 {
-	if (!profile_same_run(&of_a->moment, &of_b->moment))
+	if (of_a->is_peak || of_b->is_peak || !profile_same_run(&of_a->moment, &of_b->moment))
 		return 0;
 	return of_a->moment.elapsed_ns <= of_b->moment.elapsed_ns ? profile_share_errors(a, b)
 								  : profile_share_errors(b, a);
 }
 
-static int subtract(const struct url_fetch *from, const struct source_request *q, const struct source_peak *moment,
+static int subtract(const struct url_fetch *from, const struct source_request *q, struct source_peak *moment,
 		    struct profile **p, struct fault *f)
 {
 	struct profile *base = NULL, *merged = NULL;
@@ -128,6 +128,8 @@ static int subtract(const struct url_fetch *from, const struct source_request *q
 
 	if (!r && q->sources.n == 1 && !q->peak && !q->normalize)
 		r = source_share_errors(base, &peak, *p, moment);
+	moment->is_shared = !r && (q->peak || moment->is_peak || peak.is_peak) &&
+			    profile_same_run(&moment->moment, &peak.moment);
 	if (!r && is_given(q->diff_base))
 		r = profile_label_base(base);
 	if (!r && q->normalize)

@@ -17,7 +17,8 @@
 #include "common/compiler.h"
 #include "common/handshake.h"
 
-#define NAMED_MAX 4 /* choices listed in a fault */
+#define NAMED_MAX 4  /* choices listed in a fault */
+#define WORDS_MAX 40 /* bytes of a command line in it */
 
 bool traced_is_pid(const char *text, uint32_t *ret)
 {
@@ -199,25 +200,34 @@ static bool is_meant(const struct traced *t, uint32_t pid, const char *name)
 	return pid ? p->pid == pid : has_name(p, name);
 }
 
+/* "4711 (server --port 80)" */
+static void add_choice(char *list, size_t size, const struct control_process *p)
+{
+	const size_t used = strlen(list), word = strcspn(p->cmdline, " ");
+	const char *slash = memrchr(p->cmdline, '/', word), *words = slash ? slash + 1 : p->cmdline;
+
+	snprintf(list + used, size - used, "%s%u (%.*s%s)", used ? ", " : "", p->pid, WORDS_MAX, words,
+		 strlen(words) > WORDS_MAX ? "..." : "");
+}
+
 static int choose(const struct traced_list *t, uint32_t pid, const char *name, struct traced *ret, struct fault *f)
 {
-	char pids[NAMED_MAX * 12 + 8] = "";
+	char pids[NAMED_MAX * (WORDS_MAX + 24)] = "";
 	unsigned n = 0;
 
 	for (size_t i = 0; i < t->n; i++) {
-		size_t used = strlen(pids);
-
 		if (!is_meant(&t->list[i], pid, name))
 			continue;
 		*ret = t->list[i];
 		if (++n <= NAMED_MAX)
-			snprintf(pids + used, sizeof(pids) - used, "%s%u", used ? ", " : "", ret->process.pid);
+			add_choice(pids, sizeof(pids), &ret->process);
 	}
 	if (n == 1 || (n && pid))
 		return 0;
 	if (n)
-		return fault_set(f, -EINVAL, "%s: %u programs of that name are recorded; choose a pid: %s%s", name,
-				 n, pids, n > NAMED_MAX ? ", ..." : "");
+		return fault_set(f, -EINVAL,
+				 "%s: %u programs of that name are recorded (`heaptap ps`); choose a pid: %s%s",
+				 name, n, pids, n > NAMED_MAX ? ", ..." : "");
 	if (pid)
 		return explain_pid(pid, t, f);
 	if (!t->n_ends && !t->n_silent)

@@ -116,6 +116,22 @@ on_a_terminal() { # FILE COMMAND...
 	END
 }
 
+# A program may be called anything; on paper its name is what it is, as in pprof.
+test_names_do_not_steer_the_terminal() {
+	local name=$'e\e[2Jvil' report
+	cp "$victims/steady" "$name"
+	"$heaptap" run -q -r 1 -i 0 -o run -- "./$name" 2 </dev/null
+	for report in top tree raw 'pprof -top' 'pprof -raw'; do
+		# shellcheck disable=SC2086 # words
+		HEAPTAP_PAGER=cat on_a_terminal screen "$heaptap" $report run >/dev/null
+		has screen 'e\\x1b\[2Jvil'
+		is "$(grep -c $'\e\\[2J' screen)" 0 "$report: escapes that reach the terminal"
+		# shellcheck disable=SC2086
+		"$heaptap" $report run >paper
+		has paper $'e\e\\[2Jvil'
+	done
+}
+
 test_reports_on_a_terminal_go_through_the_pager() {
 	export TERM=xterm
 	unset PAGER NO_COLOR

@@ -1,5 +1,5 @@
 #!/bin/bash
-# tests/e2e/hints.sh - a report that shows nothing names the one that shows something: every report, and `heaptap pprof`.
+# tests/e2e/hints.sh - what reports say on stderr about themselves: one that shows nothing names the one that does.
 . "$(dirname "$0")/../lib.sh"
 need gcc
 
@@ -63,6 +63,15 @@ test_profiles_of_other_tools() {
 	hints 1 'nothing is in use in this profile; -alloc_space shows all allocations$' top empty.pb.gz
 	hints 1 'such functions hold nothing in this profile; -alloc_space shows what they allocated$' peek gone some.pb.gz
 	hints 0 'nothing is' top -base=empty.pb.gz empty.pb.gz
+}
+
+# Of the errors of a difference: of a peak nobody knows what it shares with another moment of the run.
+test_where_an_error_is_a_bound_it_says_so() {
+	hints 1 '. is an upper bound' top -error -peak -base="$top/some" "$top/some"
+	hints 1 '. is an upper bound' top -error -base="$top/some" "$top/some@peak"
+	hints 0 '. is an upper bound' top -error -base="$top/some" "$top/some"
+	hints 0 '. is an upper bound' top -error -peak -base="$top/empty" "$top/some"
+	hints 0 '. is an upper bound' top -peak -base="$top/some" "$top/some"
 }
 
 run_tests
