@@ -123,7 +123,7 @@ test_names_do_not_steer_the_terminal() {
 	"$heaptap" run -q -r 1 -i 0 -o run -- "./$name" 2 </dev/null
 	for report in top tree raw 'pprof -top' 'pprof -raw'; do
 		# shellcheck disable=SC2086 # words
-		HEAPTAP_PAGER=cat on_a_terminal screen "$heaptap" $report run >/dev/null
+		HEAPTAP_PAGER="" on_a_terminal screen "$heaptap" $report run >/dev/null
 		has screen 'e\\x1b\[2Jvil'
 		is "$(grep -c $'\e\\[2J' screen)" 0 "$report: escapes that reach the terminal"
 		# shellcheck disable=SC2086
