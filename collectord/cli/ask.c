@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdalign.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,9 +12,12 @@
 #include <unistd.h>
 
 #include "collectord/cli/clock.h"
+#include "collectord/live/memfd.h"
+#include "collectord/profile/write_all.h"
 #include "common/compiler.h"
 
-#define RECORDS_MAX (1u << 20) /* more is no answer */
+#define RECORDS_MAX (1u << 20)   /* more is no answer */
+#define PROFILE_MAX (1ull << 32) /* nor is that */
 
 static int not_there(const char *path, int err, struct fault *f)
 {
@@ -65,26 +67,9 @@ static int dial(const char *path, int timeout_ms, int *ret_sock, struct fault *f
 	return 0;
 }
 
-static void keep_fd(struct msghdr *m, struct answer *a)
-{
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS ||
-		    c->cmsg_len != CMSG_LEN(sizeof(int)))
-			continue;
-		if (a->fd >= 0)
-			close(a->fd);
-		memcpy(&a->fd, CMSG_DATA(c), sizeof(a->fd));
-	}
-}
-
 /* One message before `deadline_ns`; 0 bytes: hung up. */
-static ssize_t receive(int sock, uint64_t deadline_ns, struct control_record *r, struct answer *a)
+static ssize_t receive(int sock, uint64_t deadline_ns, void *buf, size_t size)
 {
-	alignas(struct cmsghdr) char space[CMSG_SPACE(sizeof(int))];
-	struct iovec iov = { .iov_base = r, .iov_len = sizeof(*r) };
-	struct msghdr m = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = space, .msg_controllen = sizeof(space)
-	};
 	struct pollfd p = { .fd = sock, .events = POLLIN };
 	uint64_t now = clock_ns();
 	ssize_t n;
@@ -92,11 +77,39 @@ static ssize_t receive(int sock, uint64_t deadline_ns, struct control_record *r,
 
 	if (ready <= 0)
 		return ready < 0 ? -errno : -ETIMEDOUT;
-	n = recvmsg(sock, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC | MSG_TRUNC);
-	if (n < 0)
-		return -errno;
-	keep_fd(&m, a);
-	return n;
+	n = recv(sock, buf, size, MSG_DONTWAIT | MSG_TRUNC);
+	return n < 0 ? -errno : n;
+}
+
+static uint64_t deadline_of(int timeout_ms)
+{
+	return clock_ns() + (uint64_t)timeout_ms * 1000000;
+}
+
+/* Its bytes, into memory that has a descriptor: each message has the whole time. */
+static int take_profile(int sock, int timeout_ms, uint64_t size, struct answer *a)
+{
+	char buf[CONTROL_CHUNK];
+
+	if (a->fd >= 0 || size > PROFILE_MAX)
+		return -EPROTO;
+	a->fd = memfd_new("heaptap snapshot");
+	if (a->fd < 0)
+		return a->fd;
+	while (size) {
+		ssize_t n = receive(sock, deadline_of(timeout_ms), buf, sizeof(buf));
+
+		if (n == -EINTR || n == -EAGAIN)
+			continue;
+		if (n <= 0)
+			return n < 0 ? (int)n : -ECONNRESET;
+		if ((size_t)n > sizeof(buf) || (uint64_t)n > size)
+			return -EPROTO;
+		if (write_all(a->fd, buf, (size_t)n))
+			return -ENOMEM;
+		size -= (uint64_t)n;
+	}
+	return 0;
 }
 
 #define END_STRING(s) ((s)[sizeof(s) - 1] = '\0')
@@ -143,13 +156,13 @@ static int keep_record(struct answer *a, size_t *room, const struct control_reco
 /* Records up to the end.  0, or -errno; -EPROTO: what came is no answer. */
 static int collect(int sock, int timeout_ms, struct answer *a, struct control_record *ret_end)
 {
-	uint64_t deadline = clock_ns() + (uint64_t)timeout_ms * 1000000;
+	uint64_t deadline = deadline_of(timeout_ms);
 	size_t room = 0;
 	int r = 0;
 
 	while (!r) {
 		struct control_record record;
-		ssize_t n = receive(sock, deadline, &record, a);
+		ssize_t n = receive(sock, deadline, &record, sizeof(record));
 
 		if (n == -EINTR || n == -EAGAIN)
 			continue;
@@ -162,6 +175,10 @@ static int collect(int sock, int timeout_ms, struct answer *a, struct control_re
 			return 0;
 		}
 		r = keep_record(a, &room, &record);
+		if (!r && record.kind == CONTROL_PROFILE) {
+			r = take_profile(sock, timeout_ms, record.profile.size, a);
+			deadline = deadline_of(timeout_ms);
+		}
 	}
 	return r;
 }

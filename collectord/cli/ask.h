@@ -17,7 +17,7 @@ struct answer {
 	size_t n;
 	struct control_end end;
 	uint32_t uid; /* of the collector */
-	int fd;       /* what came along, or -1 */
+	int fd;       /* a memfd with what followed a CONTROL_PROFILE, or -1 */
 };
 
 /* Magic, version and size are filled in here.  0, or -errno with a fault: -ENOENT and -ECONNREFUSED mean that

@@ -5,7 +5,6 @@
 #include "collectord/cli/source_live.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,13 +30,6 @@ bool source_may_be_live(const char *source)
 	return n && !strchr(source, '/') && !(n > s && !strcmp(source + n - s, SNAPSHOT_SUFFIX));
 }
 
-static bool is_sealed(int fd)
-{
-	int seals = fd > 0 ? fcntl(fd, F_GET_SEALS) : -1;
-
-	return seals >= 0 && (seals & (F_SEAL_SHRINK | F_SEAL_WRITE)) == (F_SEAL_SHRINK | F_SEAL_WRITE);
-}
-
 int source_live(const char *source, char **ret_path, struct fault *f)
 {
 	struct control_request q = { .verb = CONTROL_FETCH };
@@ -57,7 +49,7 @@ int source_live(const char *source, char **ret_path, struct fault *f)
 	q.pid = t.process.pid;
 	q.session = t.process.session;
 	r = ask(t.socket, &q, ASK_MS, &a, f);
-	if (!r && !is_sealed(a.fd))
+	if (!r && a.fd < 0)
 		r = fault_set(f, -EPROTO, "%s: the collector's answer makes no sense", t.socket);
 	if (!r && asprintf(ret_path, FD_PATH "%d", a.fd) < 0)
 		r = fault_set(f, -ENOMEM, "out of memory");

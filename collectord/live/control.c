@@ -1,161 +1,48 @@
 /* collectord/live/control.c - connections of people who ask: who they are, their answers' way out; see control.h.
  *
- * An asker lives until its answer is sent, its end hangs up, or a deadline passes.  Answers are worked out one
- * after another, users in turn, with pauses in which the loop is there for others; records are queued whole and
- * sent as the socket takes them. */
+ * Answers are worked out one after another, users in turn, with pauses in which the loop is there for others. Their
+ * way out is control_send.c's. */
 #include "collectord/live/control_impl.h"
 
 #include <errno.h>
-#include <poll.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "collectord/live/clock.h"
 
 #define MAX_ASKERS 64u
 #define MAX_ASKERS_PER_USER 16u
-#define READ_MS 5000     /* for the reader to take a whole answer */
-#define AWAIT_MS 60000   /* for snapshots to be on disk */
-#define TURN_NS 10000000 /* until somebody who has to wait is asked again */
-#define PAUSE_FACTOR 4u  /* times the processor time an answer took, before the next one is begun */
-
-static void asker_free(struct asker *a)
-{
-	TAILQ_REMOVE(&a->control->askers, a, link);
-	loop_timer_free(a->deadline);
-	loop_unwatch(a->watch);
-	if (a->offload) {
-		offload_cancel(a->offload);
-		a->control->n_offloads--;
-	}
-	close(a->sock);
-	if (a->fd >= 0)
-		close(a->fd);
-	free(a->records);
-	free(a->awaited);
-	free(a);
-}
-
-/* --- the answer's way out ------------------------------------------------------------------------------------ */
-
-void asker_put(struct asker *a, const struct control_record *r)
-{
-	size_t room = a->room ? 2 * a->room : 8;
-	struct control_record *grown;
-
-	if (a->n_records == a->room) {
-		grown = reallocarray(a->records, room, sizeof(*grown));
-		if (!grown)
-			return; /* the answer misses its end: the reader will say so */
-		a->records = grown;
-		a->room = room;
-	}
-	a->records[a->n_records] = *r;
-	a->records[a->n_records++].magic = CONTROL_MAGIC;
-}
-
-void asker_end(struct asker *a, int error, const char *fmt, ...)
-{
-	struct control_record r = { .kind = CONTROL_END, .error = (uint32_t)error };
-	struct collector_counts n;
-	const char *last = "";
-	va_list ap;
-
-	collector_counts(a->control->collector, &n);
-	r.end.errors = collector_errors(a->control->collector, &last);
-	r.end.sessions = n.sessions;
-	r.end.max_sessions = n.max_sessions;
-	r.end.max_sessions_per_user = n.max_sessions_per_user;
-	r.end.refused = n.refused;
-	snprintf(r.end.version, sizeof(r.end.version), "%s", HEAPTAP_VERSION);
-	if (a->who.sees_all)
-		snprintf(r.end.last_error, sizeof(r.end.last_error), "%.255s", last);
-	va_start(ap, fmt);
-	vsnprintf(r.end.text, sizeof(r.end.text), fmt, ap);
-	va_end(ap);
-	asker_put(a, &r);
-	a->is_over = true;
-	loop_timer_set(a->deadline, READ_MS);
-}
-
-static bool send_record(const struct asker *a, size_t i)
-{
-	struct iovec iov = { .iov_base = &a->records[i], .iov_len = sizeof(*a->records) };
-	alignas(struct cmsghdr) char space[CMSG_SPACE(sizeof(int))] = { 0 };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
-	ssize_t n;
-
-	if (i == 0 && a->fd >= 0)
-		listener_attach_fd(&m, space, sizeof(space), a->fd);
-	do {
-		n = sendmsg(a->sock, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
-	} while (n < 0 && errno == EINTR);
-	return n == (ssize_t)iov.iov_len;
-}
-
-static void on_socket(void *arg, short revents);
-
-/* Watch for room, or while there is nothing to send for a hang-up. */
-static int watch(struct asker *a, bool is_full)
-{
-	if (a->watch && a->is_full == is_full)
-		return 0;
-	loop_unwatch(a->watch);
-	a->is_full = is_full;
-	a->watch = loop_watch_fd(a->control->loop, a->sock, is_full ? POLLOUT : POLLIN, on_socket, a);
-	return a->watch ? 0 : -ENOMEM;
-}
-
-void asker_push(struct asker *a)
-{
-	while (a->sent < a->n_records && send_record(a, a->sent))
-		a->sent++;
-	if (a->sent < a->n_records ? errno != EAGAIN : a->is_over)
-		asker_free(a);
-	else if (watch(a, a->sent < a->n_records))
-		asker_free(a);
-}
-
-/* Room again; or, as one request is all there is, a hang-up or chatter. */
-static void on_socket(void *arg, short revents)
-{
-	struct asker *a = arg;
-
-	if (revents & (POLLERR | POLLHUP) || !a->is_full)
-		asker_free(a);
-	else
-		asker_push(a);
-}
-
-static void on_deadline(void *arg)
-{
-	struct asker *a = arg;
-
-	if (a->is_over) {
-		asker_free(a);
-		return;
-	}
-	asker_end(a, ETIMEDOUT, "%zu of %zu snapshots not written within %d s: is the disk busy?", a->n_open,
-		  a->n_awaited, AWAIT_MS / 1000);
-	asker_push(a);
-}
+#define MAX_TOLD_PER_USER 64u /* that there are too many: the others are not even told */
+#define SEND_ROOM 65536       /* bytes in the socket, the kernel takes twice that: ours until they are read */
+#define TURN_NS 10000000      /* until somebody who has to wait is asked again */
+#define PAUSE_FACTOR 4u       /* times the processor time an answer took, before the next one is begun */
 
 /* --- requests ------------------------------------------------------------------------------------------------ */
 
-static bool is_crowded(const struct control *k, uint32_t uid)
+static unsigned askers_of(const struct control *k, uint32_t uid)
 {
 	const struct asker *a;
-	unsigned all = 0, users = 0;
+	unsigned n = 0;
 
 	TAILQ_FOREACH(a, &k->askers, link)
 	{
-		all++;
-		users += a->who.uid == uid;
+		n += a->who.uid == uid;
 	}
-	return all > MAX_ASKERS || users > MAX_ASKERS_PER_USER;
+	return n;
+}
+
+/* What nobody reads is only held against its user. */
+static bool is_crowded(const struct control *k, uint32_t uid)
+{
+	const struct asker *a;
+	unsigned all = 0;
+
+	TAILQ_FOREACH(a, &k->askers, link)
+	{
+		all += !a->is_left;
+	}
+	return all > MAX_ASKERS || askers_of(k, uid) > MAX_ASKERS_PER_USER;
 }
 
 static struct asker *asker_new(struct control *k, struct peer *peer)
@@ -166,16 +53,18 @@ static struct asker *asker_new(struct control *k, struct peer *peer)
 		return NULL;
 	a->control = k;
 	a->fd = -1;
-	a->deadline = loop_timer_new(k->loop, on_deadline, a);
-	if (!a->deadline || viewer_of(peer->sock, k->config->admin_gid, &a->who)) {
+	a->deadline = loop_timer_new(k->loop, asker_late, a);
+	if (!a->deadline || viewer_of(peer->sock, k->config->admin_gid, &a->who) ||
+	    askers_of(k, a->who.uid) >= MAX_TOLD_PER_USER) {
 		loop_timer_free(a->deadline);
 		free(a);
 		return NULL;
 	}
 	a->sock = peer->sock;
 	peer->sock = -1;
+	setsockopt(a->sock, SOL_SOCKET, SO_SNDBUF, &(int){ SEND_ROOM }, sizeof(int));
 	TAILQ_INSERT_TAIL(&k->askers, a, link);
-	loop_timer_set(a->deadline, AWAIT_MS);
+	loop_timer_set(a->deadline, ASKER_AWAIT_MS);
 	return a;
 }
 

@@ -4,11 +4,11 @@
 #include "collectord/live/control_impl.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "collectord/live/clock.h"
@@ -16,7 +16,9 @@
 #include "common/handshake.h"
 #include "common/weight.h"
 
-#define MAX_OFFLOADS 2u /* snapshots made for askers by copies of us at a time */
+#define MAX_FETCHED (32ull << 20)         /* bytes of snapshots that are being read, and those about to be made */
+#define MAX_FETCHED_PER_USER (8ull << 20) /* the last one may be larger */
+#define MAX_OFFLOADS 2u                   /* snapshots made for askers by copies of us at a time */
 
 /* --- list ---------------------------------------------------------------------------------------------------- */
 
@@ -176,22 +178,34 @@ static void set(struct asker *a, const struct control_request *request)
 
 /* --- its snapshot, not on disk ------------------------------------------------------------------------------- */
 
-static int seal(int fd)
-{
-	return fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) ? -errno : 0;
-}
-
-/* `fd` is ours; it goes along if all went well. */
+/* `fd` is ours. */
 static void fetched(struct asker *a, int err, int fd)
 {
 	struct control_record r = { .kind = CONTROL_PROFILE };
+	struct stat st = { .st_size = 0 };
 
 	a->fd = fd;
-	if (!err)
-		err = seal(fd);
-	if (!err)
+	if (!err && fstat(fd, &st))
+		err = -errno;
+	if (!err) {
+		r.profile.size = a->size = (uint64_t)st.st_size;
 		asker_put(a, &r);
+	}
 	asker_end(a, -err, "%s%s", err ? "cannot make a snapshot: " : "", err ? strerror(-err) : "");
+}
+
+/* Snapshots that were not taken yet are memory of ours: the next one of that user, or of anybody, waits. */
+static bool is_heavy(const struct asker *asker)
+{
+	const struct asker *a;
+	uint64_t all = 0, users = 0;
+
+	TAILQ_FOREACH(a, &asker->control->askers, link)
+	{
+		all += a->size;
+		users += a->who.uid == asker->who.uid ? a->size : 0;
+	}
+	return all > MAX_FETCHED || users > MAX_FETCHED_PER_USER;
 }
 
 static void on_made(void *arg, int result, int fd)
@@ -214,6 +228,10 @@ static void fetch(struct asker *a, const struct control_request *request)
 
 	if (!find(a, request, &v))
 		return;
+	if (is_heavy(a)) {
+		a->is_waiting = true;
+		return;
+	}
 	r = collector_encode_aside(k->collector, v.id, v.pid, k->n_offloads < MAX_OFFLOADS ? on_made : NULL, a,
 				   &a->offload, &buf, &len);
 	if (r == -EAGAIN) {

@@ -1,4 +1,5 @@
-/* collectord/live/control_impl.h - between control.c (connections) and control_answer.c (what is answered). */
+/* collectord/live/control_impl.h - between control.c (connections), control_answer.c (what is answered) and
+ * control_send.c (how it gets out). */
 #pragma once
 
 #include <sys/queue.h>
@@ -30,11 +31,14 @@ struct asker {
 	struct loop_timer *deadline;
 	struct control_record *records;
 	size_t n_records, room, sent;
-	int fd;                  /* goes along with the first record; -1 = none */
+	int fd;                  /* the bytes of its CONTROL_PROFILE, or -1 */
+	uint64_t size, given;    /* of them: all, and those sent */
 	struct offload *offload; /* makes what will go along */
 	struct awaited *awaited;
 	size_t n_awaited, n_open; /* asked for; not answered yet */
 	bool is_over;             /* the CONTROL_END is among the records */
+	bool is_left;             /* nothing is done for it any more, but what was sent is not read */
+	int64_t left_ms;          /* until the next look at that */
 };
 
 struct control {
@@ -49,13 +53,18 @@ struct control {
 	unsigned n_offloads;     /* of all askers */
 };
 
+#define ASKER_AWAIT_MS 60000 /* for snapshots to be on disk */
+
+void asker_free(struct asker *a); /* its loop_timer may be due */
+void asker_late(void *arg);       /* an asker's deadline */
+
 /* Queue a record.  Out of memory: the connection's answer ends with an error. */
 void asker_put(struct asker *a, const struct control_record *r);
 
 /* Queue the end of the answer; error 0 = all went well. */
 void asker_end(struct asker *a, int error, const char *fmt, ...) PRINTF(3, 4);
 
-/* Send what the socket takes.  The asker is gone afterwards if that was all, or if it went wrong. */
+/* Send what the socket takes.  The asker may be gone afterwards, if that was all, or if it went wrong. */
 void asker_push(struct asker *a);
 
 /* Queue what is asked for, up to and with the end unless something is awaited.  May leave it waiting for another

@@ -3,14 +3,14 @@
  *
  * On the socket programs attach to: the first eight bytes of a connection's only message tell a hello from a
  * request.  The answer is a stream of fixed-size records, one message each, the last of kind CONTROL_END; then the
- * collector closes.  Native endianness (one machine), no pointers.  Neither side trusts the other: the collector
- * asks the kernel who is asking, the asker checks every record and makes every string end. */
+ * collector says no more.  Native endianness (one machine), no pointers.  Neither side trusts the other: the
+ * collector asks the kernel who is asking, the asker checks every record and makes every string end. */
 #pragma once
 
 #include <stdint.h>
 
 #define CONTROL_MAGIC 0x31304c5254435448ull /* "HTCTRL01" */
-#define CONTROL_VERSION 1u                  /* of these structs; another one is refused by both sides */
+#define CONTROL_VERSION 2u                  /* of these structs; another one is refused by both sides */
 
 enum control_verb {
 	CONTROL_LIST = 1,     /* processes -> CONTROL_PROCESS... */
@@ -40,7 +40,7 @@ enum control_kind {
 	CONTROL_PROCESS = 1,
 	CONTROL_CHANGED = 2,
 	CONTROL_SAVED = 3,
-	CONTROL_PROFILE = 4, /* a sealed memfd with a snapshot's bytes comes along */
+	CONTROL_PROFILE = 4, /* a snapshot: its bytes are the next messages, of at most CONTROL_CHUNK, no records */
 	CONTROL_END = 5,
 };
 
@@ -77,6 +77,12 @@ struct control_saved {
 	char why[256];
 };
 
+#define CONTROL_CHUNK 32768u
+
+struct control_profile {
+	uint64_t size; /* of all its bytes */
+};
+
 struct control_end {
 	uint32_t sessions, max_sessions, max_sessions_per_user;
 	uint32_t pad;
@@ -95,6 +101,7 @@ struct control_record {
 		struct control_process process;
 		struct control_changed changed;
 		struct control_saved saved;
+		struct control_profile profile;
 		struct control_end end;
 	};
 };

@@ -11,7 +11,8 @@
 struct reply {
 	struct control_record records[ANSWER_MAX];
 	unsigned n;
-	int fd;        /* that came along, or -1 */
+	int fd;        /* the bytes after a CONTROL_PROFILE, or -1 */
+	uint64_t left; /* of them, still to come */
 	bool is_whole; /* the last one is an end */
 };
 
@@ -35,28 +36,32 @@ static inline int ask_begin(struct bench *b, const void *msg, size_t len)
 /* One record if there is one; true at the end of the stream. */
 static inline bool ask_read(int sock, struct reply *r)
 {
-	alignas(struct cmsghdr) char space[CMSG_SPACE(4 * sizeof(int))];
-	struct control_record record;
-	struct iovec iov = { &record, sizeof(record) };
-	struct msghdr m = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = space, .msg_controllen = sizeof(space)
-	};
-	ssize_t n = recvmsg(sock, &m, MSG_DONTWAIT | MSG_TRUNC);
-	struct cmsghdr *c;
+	union {
+		struct control_record record;
+		char bytes[CONTROL_CHUNK];
+	} m;
+	ssize_t n = recv(sock, &m, sizeof(m), MSG_DONTWAIT | MSG_TRUNC);
 
 	if (n < 0)
 		return errno != EAGAIN;
 	if (n == 0)
 		return true;
-	cr_assert_eq(n, (ssize_t)sizeof(record));
-	cr_assert_eq(record.magic, CONTROL_MAGIC);
+	if (r->left) {
+		cr_assert_leq((uint64_t)n, r->left);
+		cr_assert_eq(write(r->fd, m.bytes, (size_t)n), n);
+		r->left -= (uint64_t)n;
+		return false;
+	}
+	cr_assert_eq(n, (ssize_t)sizeof(m.record));
+	cr_assert_eq(m.record.magic, CONTROL_MAGIC);
 	cr_assert(!r->is_whole, "something after the end");
-	c = CMSG_FIRSTHDR(&m);
-	if (c && c->cmsg_type == SCM_RIGHTS)
-		memcpy(&r->fd, CMSG_DATA(c), sizeof(r->fd));
-	r->is_whole = record.kind == CONTROL_END;
+	if (m.record.kind == CONTROL_PROFILE) {
+		r->left = m.record.profile.size;
+		r->fd = memfd_create("fetched", MFD_CLOEXEC);
+	}
+	r->is_whole = m.record.kind == CONTROL_END;
 	if (r->n < ANSWER_MAX)
-		r->records[r->n++] = record;
+		r->records[r->n++] = m.record;
 	return false;
 }
 
