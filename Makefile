@@ -44,6 +44,10 @@ SHIM_CFLAGS := -fPIC -fvisibility=hidden -ftls-model=initial-exec -fno-builtin $
 # linker would put there.
 SHIM_LDFLAGS := -shared -Wl,-soname,libheaptap.so -Wl,-z,now -Wl,-z,relro -Wl,-z,nodelete -Wl,-z,initfirst -Wl,-z,separate-code -Wl,-z,defs -Wl,--as-needed
 
+# Optimized as one program, with gcc: a recorded malloc/free pair takes 11 % fewer instructions (README of preload/). One
+# partition: where it is cut would depend on the number of processors.
+SHIM_LTO := $(if $(CLANG)$(SHIM_SAN),,-flto -flto-partition=one)
+
 objs = $(patsubst %.c,$(OBJ)/%.o,$(wildcard $1/*.c))
 shim_objs = $(patsubst %.c,$(OBJ)/shim/%.o,$(wildcard common/*.c preload/*.c))
 
@@ -166,8 +170,13 @@ $(OBJ)/shim/%.o: %.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(if $(SHIM_SAN),$(ALL_CFLAGS),$(filter-out -fsanitize=% -fno-sanitize-recover=%,$(ALL_CFLAGS))) $(SHIM_CFLAGS) -c $< -o $@
 
-$(BUILD)/libheaptap.so: $(shim_objs)
-	$(Q)$(CC) $(CFLAGS) $(SHIM_LDFLAGS) $^ -o $@
+# Its objects hold no machine code under SHIM_LTO, so libshim.a has others.
+$(OBJ)/whole/%.o: %.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(filter-out -fsanitize=% -fno-sanitize-recover=%,$(ALL_CFLAGS)) $(SHIM_CFLAGS) $(SHIM_LTO) -c $< -o $@
+
+$(BUILD)/libheaptap.so: $(if $(SHIM_LTO),$(patsubst $(OBJ)/shim/%,$(OBJ)/whole/%,$(shim_objs)),$(shim_objs))
+	$(Q)$(CC) $(CFLAGS) $(if $(SHIM_LTO),$(SHIM_CFLAGS) $(SHIM_LTO)) $(SHIM_LDFLAGS) $^ -o $@
 
 # --- the collector: rooms as static libraries, each may use the ones to its right --------------------------------
 
