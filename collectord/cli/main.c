@@ -8,6 +8,7 @@
 #include "collectord/cli/options.h"
 #include "collectord/cli/pager.h"
 #include "collectord/cli/say.h"
+#include "collectord/cli/shell.h"
 #include "collectord/http/worker.h"
 
 static const struct command *const commands[] = {
@@ -43,6 +44,10 @@ static int unknown(const char *word)
 
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
 		names[i] = commands[i]->name;
+	if (shell_find_command(word)) {
+		say("%s: a report of `heaptap pprof`: write `heaptap pprof -%s`", word, word);
+		return EXIT_USAGE;
+	}
 	near = options_nearest(word, names, ARRAY_SIZE(commands));
 	if (near)
 		say("%s: unknown command; did you mean `heaptap %s`?", word, near);

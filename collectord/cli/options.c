@@ -254,6 +254,9 @@ int options_parse(const struct command *c, int argc, char **argv, void *values, 
 
 		if (value == -1)
 			break;
+		if (value == 'h' && optind < argc && !strncmp(argv[optind], "-h", 2) && argv[optind][2])
+			return fault_unknown(c, argv[optind],
+					     f); /* "-http=:80" is no -h: getopt stays at its word */
 		if (value == 'h' || value == HELP_VALUE) {
 			options_help(c);
 			return OPTIONS_HELP;

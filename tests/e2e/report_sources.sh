@@ -134,6 +134,11 @@ test_refused_command_lines() {
 	refuses 2 'list: which SOURCE' "$heaptap" list main
 	refuses 2 'tree: which SOURCE' "$heaptap" tree
 	refuses 2 'focsu.*unknown option.*did you mean --focus' "$heaptap" top -focsu=x "$p"
+	refuses 2 '^heaptap: -http=:80: unknown option' "$heaptap" top "$p" -http=:80
+	refuses 2 '^heaptap: -http: unknown option' "$heaptap" top -http "$p"
+	for how in weblist disasm png callgrind; do
+		refuses 2 "^heaptap: $how: a report of .heaptap pprof.: write .heaptap pprof -$how.$" "$heaptap" $how main "$p"
+	done
 	refuses 2 'choose one' "$heaptap" top -lines -files "$p"
 	refuses 2 'choose one' "$heaptap" top -cum -flat "$p"
 	refuses 2 'nodefraction.*not a number' "$heaptap" top -nodefraction=much "$p"
