@@ -34,7 +34,7 @@ int collector_add(struct collector *c, struct session *s)
 
 static bool has_quota(const struct collector *c, uint32_t uid)
 {
-	return c->census.sessions < c->config.max_sessions &&
+	return c->census.sessions + c->recovery.n_left < c->config.max_sessions &&
 	       census_of(&c->census, uid) < c->config.max_sessions_per_user;
 }
 
@@ -119,6 +119,10 @@ static void on_hello(void *arg, struct peer *peer, const struct hello *h)
 		return;
 	}
 	census_each(&c->census, peer->pid, end_predecessor, NULL);
+	if (recovery_note_caller(c, peer->pid)) {
+		refuse(c, peer, h);
+		return;
+	}
 	if (h->status != HELLO_ACTIVE) {
 		listener_welcome(peer, WELCOME_NOTED, 0, 0, -1);
 		session_view_passive(peer, h, &v);
@@ -196,7 +200,10 @@ int collector_new(struct loop *loop, const struct collector_config *config, stru
 		collector_free(c);
 		return r;
 	}
-	collector_recover(c);
+	if (recovery_begin(c)) {
+		collector_free(c);
+		return fault_set(f, -ENOMEM, "out of memory");
+	}
 	*ret = c;
 	return 0;
 }
@@ -205,6 +212,7 @@ void collector_snapshot_all(struct collector *c, enum snapshot_reason why)
 {
 	struct session *s;
 
+	recovery_want(c, why);
 	collector_drain_all(c);
 	LIST_FOREACH(s, &c->sessions, link)
 	{
@@ -290,6 +298,8 @@ void collector_free(struct collector *c)
 	listener_free(c->listener);
 	control_free(c->control);
 	keep_free(c->keep);
+	recovery_stop(c);
+	loop_timer_free(c->recovery.timer);
 	while (!LIST_EMPTY(&c->sessions)) {
 		struct session *s = LIST_FIRST(&c->sessions);
 

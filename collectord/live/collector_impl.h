@@ -6,6 +6,7 @@
 #include "collectord/live/control.h"
 #include "collectord/live/keep.h"
 #include "collectord/live/listen.h"
+#include "collectord/live/recovery.h"
 #include "collectord/live/session.h"
 #include "collectord/live/totals.h"
 
@@ -17,7 +18,8 @@ struct collector {
 	struct control *control;
 	struct loop_timer *bounds; /* collector_bounds.c */
 	struct keep *keep;         /* NULL: no keeper */
-	bool is_leaving;           /* a successor will have the sessions */
+	struct recovery recovery;
+	bool is_leaving; /* a successor will have the sessions */
 	uint64_t refused;
 	struct totals_past past;
 	uint64_t last_id;
@@ -41,6 +43,7 @@ void collector_welcome(struct collector *c, struct session *s, struct peer *peer
 
 /* collector_keep.c: with a keeper, if there is one; what it kept; leave all sessions to a successor. */
 int collector_keep(struct collector *c); /* 0 or -ENOMEM */
-void collector_recover(struct collector *c);
+/* One line for the log. */
+void PRINTF(3, 4) collector_say(const struct collector *c, bool is_loss, const char *fmt, ...);
 void collector_leave(struct collector *c);
 size_t collector_staying(const struct collector *c); /* sessions that cannot be left yet */

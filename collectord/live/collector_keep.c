@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "collectord/live/collector_impl.h"
-#include "collectord/live/retain.h"
 
 static void on_kept(void *arg, struct session *s, struct peer *peer)
 {
@@ -20,7 +19,7 @@ int collector_keep(struct collector *c)
 	return c->config.keeper ? keep_new(c->env.loop, c->config.keeper, on_kept, c, &c->keep) : 0;
 }
 
-static void PRINTF(3, 4) word(const struct collector *c, bool is_loss, const char *fmt, ...)
+void collector_say(const struct collector *c, bool is_loss, const char *fmt, ...)
 {
 	char text[256];
 	va_list ap;
@@ -32,61 +31,12 @@ static void PRINTF(3, 4) word(const struct collector *c, bool is_loss, const cha
 		c->config.on_word(text, is_loss, c->user.arg);
 }
 
-/* Its program may live on: what was last written of it is all there will be. */
-static void say_lost(void *arg, const char *name, const char *text)
-{
-	const struct collector *c = arg;
-
-	retain_hold_session(c->env.save.retain, session_kept_id(name));
-	word(c, true, "%.*s ends with the collector before, its last snapshot stays: %s", KEEPER_NAME_SIZE, name,
-	     text);
-}
-
-static void on_pair(void *arg, const char *name, int region_fd, int state_fd)
-{
-	struct collector *c = arg;
-	struct session *s;
-	struct fault f;
-
-	if (session_recover(&c->env, region_fd, state_fd, &s, &f)) {
-		c->config.keeper->forget(c->config.keeper->arg, name);
-		say_lost(c, name, f.text);
-		if (c->last_id < session_kept_id(name))
-			c->last_id = session_kept_id(name);
-		return;
-	}
-	if (collector_add(c, s)) {
-		session_free(s);
-		c->config.keeper->forget(c->config.keeper->arg, name);
-		say_lost(c, name, strerror(ENOMEM));
-		return;
-	}
-	if (s->id > c->last_id)
-		c->last_id = s->id;
-}
-
-void collector_recover(struct collector *c)
-{
-	struct session *s, *next;
-	size_t n = 0;
-
-	if (!c->keep)
-		return;
-	keep_sort(c->config.keeper, c->config.kept, c->config.n_kept, on_pair, say_lost, c);
-	for (s = LIST_FIRST(&c->sessions); s; s = next) {
-		next = LIST_NEXT(s, link);
-		session_resume(s);
-		n++;
-	}
-	if (n)
-		word(c, false, "went on with %zu session%s of the collector before", n, n == 1 ? "" : "s");
-}
-
 void collector_leave(struct collector *c)
 {
 	struct session *s;
 
 	c->is_leaving = true;
+	recovery_stop(c);
 	keep_hurry(c->keep);
 	LIST_FOREACH(s, &c->sessions, link)
 	{

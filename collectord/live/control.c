@@ -3,6 +3,7 @@
  * Answers are worked out one after another, users in turn, with pauses in which the loop is there for others. Their
  * way out is control_send.c's. */
 #include "collectord/live/control_impl.h"
+#include "collectord/live/recovery.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@
 #define MAX_TOLD_PER_USER 64u /* that there are too many: the others are not even told */
 #define SEND_ROOM 65536       /* bytes in the socket, the kernel takes twice that: ours until they are read */
 #define TURN_NS 10000000      /* until somebody who has to wait is asked again */
+#define RECOVERY_MS 5         /* until sessions of a predecessor may be all there */
 #define PAUSE_FACTOR 4u       /* times the processor time an answer took, before the next one is begun */
 
 /* --- requests ------------------------------------------------------------------------------------------------ */
@@ -91,6 +93,10 @@ static void on_turn(void *arg)
 	struct asker *a = next_in_turn(k);
 	uint64_t now = clock_read_ns(CLOCK_MONOTONIC), began;
 
+	if (a && recovery_is_busy(k->collector)) {
+		loop_timer_set(k->turn, RECOVERY_MS);
+		return;
+	}
 	if (a && now >= k->next_turn_ns) {
 		a->is_waiting = false;
 		k->last_uid = a->who.uid;

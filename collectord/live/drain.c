@@ -155,17 +155,21 @@ static inline void look_ahead(const struct drain *d, const struct cursor *c, con
 		books_expect_cells(b, id);
 }
 
-static void enter(struct drain *d, const struct cursor *c, uint64_t now_ns)
+/* False: it has to wait for memory. */
+static bool enter(struct drain *d, const struct cursor *c, uint64_t now_ns)
 {
 	const struct abi_event *e = &c->events[c->at];
 	struct ledger *g = event_ok(d, e) ? ledger_for(d, e->proc, now_ns) : NULL;
 
+	if (!g && d->is_short)
+		return false;
 	if (g)
 		look_ahead(d, c, &g->books);
 	if (enter_checked(d, g, e))
 		d->corrupt++;
 	else
 		state_event(state_log(d->state), e);
+	return true;
 }
 
 static uint32_t waiting_lanes(const struct drain *d)
@@ -235,7 +239,8 @@ static void merge(struct drain *d, struct cursor *c, uint32_t n, uint64_t horizo
 	while ((t = earliest(c, n)) != UINT64_MAX && t <= horizon)
 		for (uint32_t i = 0; i < n; i++)
 			for (; c[i].at < c[i].n && c[i].events[c[i].at].time_ns <= t; c[i].at++)
-				enter(d, &c[i], now_ns);
+				if (!enter(d, &c[i], now_ns))
+					return;
 }
 
 static void give_back(struct drain *d, const struct cursor *c, uint32_t n, struct drain_result *res)
@@ -276,6 +281,7 @@ int drain_pass(struct drain *d, uint64_t now_ns, struct drain_result *ret)
 {
 	struct drain_result res = { 0 };
 
+	d->is_short = false;
 	if (d->is_broken || drain_lanes(d, now_ns, &res)) {
 		d->corrupt += !d->is_broken;
 		d->is_broken = true;
@@ -284,7 +290,8 @@ int drain_pass(struct drain *d, uint64_t now_ns, struct drain_result *ret)
 	if (drain_spill_due(d, now_ns))
 		drain_spill(d, now_ns);
 	drain_commit(d);
-	if (!res.more)
+	res.more &= !d->is_short;
+	if (!res.more && !d->is_short)
 		d->emptied_ns = now_ns;
 	*ret = res;
 	return 0;
@@ -319,7 +326,7 @@ int drain_all(struct drain *d, uint64_t now_ns)
 		heads[l] = load_acquire(&d->region->lanes[l].head); /* B, pairs with A */
 	do
 		r = drain_pass(d, now_ns, &res);
-	while (!r && --passes && is_before(d, heads));
+	while (!r && !d->is_short && --passes && is_before(d, heads));
 	drain_spill(d, now_ns);
 	drain_commit(d);
 	return r;

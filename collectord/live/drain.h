@@ -30,7 +30,7 @@ struct drain {
 	const struct abi_region *region; /* borrowed, like the next three */
 	struct drain_scratch *scratch;
 	/* The ledger of process `ordinal` (< geo.procs), or NULL: there is none.  May begin one unless ret_begun is
-	 * NULL; *ret_begun then. */
+	 * NULL; *ret_begun then.  Without memory for one it sets is_short. */
 	struct ledger *(*ledger_of)(void *arg, uint32_t ordinal, bool *ret_begun);
 	void *arg;
 	int memfd;                     /* of the region, to skip its holes; borrowed */
@@ -48,6 +48,7 @@ struct drain {
 	uint64_t words, max_words; /* of memory in all ledgers' buckets, and when there are no more of them */
 	uint64_t corrupt;          /* for the audit */
 	bool is_broken;            /* a lane's head was impossible: nothing is drained any more */
+	bool is_short;             /* of memory: something was left where it is, for the next pass */
 };
 
 struct drain_result {

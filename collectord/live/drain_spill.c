@@ -52,7 +52,7 @@ bool drain_spill_due(struct drain *d, uint64_t now_ns)
 }
 
 /* Differences modulo 2^64, field by field: struct spill_sums is all uint64_t. */
-static bool gain_of(const struct spill_sums *now, struct spill_sums *seen, struct spill_sums *ret)
+static bool gain_of(const struct spill_sums *now, const struct spill_sums *seen, struct spill_sums *ret)
 {
 	const uint64_t *a = (const uint64_t *)now, *b = (const uint64_t *)seen;
 	uint64_t *out = (uint64_t *)ret, any = 0;
@@ -62,7 +62,6 @@ static bool gain_of(const struct spill_sums *now, struct spill_sums *seen, struc
 		out[i] = a[i] - b[i];
 		any |= out[i];
 	}
-	*seen = *now;
 	return any != 0;
 }
 
@@ -77,8 +76,8 @@ bool drain_spill_ready(struct drain *d)
 	return d->spill_used && d->spill_seen;
 }
 
-/* Without memory it stays where it is and is found again. */
-static void note_over(struct drain *d, uint32_t slot)
+/* False: no memory, it stays where it is and has to be found again. */
+static bool note_over(struct drain *d, uint32_t slot)
 {
 	uint32_t cap = d->cap_spill_over ? 2 * d->cap_spill_over : 64;
 	uint32_t *grown;
@@ -86,11 +85,12 @@ static void note_over(struct drain *d, uint32_t slot)
 	if (d->n_spill_over == d->cap_spill_over) {
 		grown = reallocarray(d->spill_over, cap, sizeof(*grown));
 		if (!grown)
-			return;
+			return false;
 		d->spill_over = grown;
 		d->cap_spill_over = cap;
 	}
 	d->spill_over[d->n_spill_over++] = slot;
+	return true;
 }
 
 /* Nothing was seen of what comes into it next. */
@@ -165,14 +165,17 @@ static void enter_spill(struct drain *d, uint32_t slot, uint64_t now_ns)
 	moved = gain_of(&now, &d->spill_seen[slot], &r.gain);
 	if (r.proc < d->region->geo.procs && r.stack < d->region->geo.stack_slots)
 		g = d->ledger_of(d->arg, r.proc, moved ? &begun : NULL);
+	if (moved && !g && d->is_short)
+		return;
+	d->spill_seen[slot] = now;
 	if (moved && enter_gain(d, g, &r)) {
 		d->corrupt++;
 		r.flags |= SPILL_REFUSED;
 	}
-	if (g && g->is_closing) {
+	if (g && g->is_closing && note_over(d, slot))
 		r.flags |= SPILL_OVER;
-		note_over(d, slot);
-	}
+	else if (g && g->is_closing)
+		d->is_short = true;
 	if (!moved && !r.flags)
 		return;
 	if (!drain_spill_is_used(d, slot))
@@ -196,8 +199,10 @@ void drain_spill(struct drain *d, uint64_t now_ns)
 		hole = lseek(d->memfd, data, SEEK_HOLE);
 		if (hole < 0 || hole > end)
 			hole = end;
-		if (!drain_spill_ready(d))
+		if (!drain_spill_ready(d)) {
+			d->is_short = d->spill_settling = true;
 			return;
+		}
 		for (off_t i = (data - start) / size; i < (hole - start) / size; i++)
 			enter_spill(d, (uint32_t)i, now_ns);
 	}
@@ -236,6 +241,5 @@ int drain_replay_spill(struct drain *d, struct ledger *g, const struct record_sp
 	if (!g)
 		return -EBADMSG;
 	g->is_closing = true;
-	note_over(d, r->slot);
-	return 0;
+	return note_over(d, r->slot) ? 0 : -ENOMEM;
 }

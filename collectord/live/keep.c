@@ -186,48 +186,48 @@ static bool is_region(int fd)
 	return seals >= 0 && seals & F_SEAL_SHRINK;
 }
 
-/* The first of its name takes all of that name; region and state, or it is not whole. */
-static bool take_pair(const struct kept *kept, size_t n, size_t first, int pair[2])
+static int by_name(const void *a, const void *b)
 {
-	size_t same = 0;
+	return strcmp(((const struct kept *)a)->name, ((const struct kept *)b)->name);
+}
 
-	for (size_t i = first; i < n; i++) {
-		if (strcmp(kept[i].name, kept[first].name) != 0)
-			continue;
-		if (same < 2)
-			pair[same] = kept[i].fd;
-		else
-			close(kept[i].fd);
-		same++;
+/* A region and a state, in this order.  Others are closed. */
+static bool take_pair(const struct kept *same, size_t n, int pair[2])
+{
+	if (n == 2 && is_region(same[0].fd) != is_region(same[1].fd)) {
+		bool turned = is_region(same[1].fd);
+
+		pair[0] = same[turned].fd;
+		pair[1] = same[!turned].fd;
+		return true;
 	}
-	return same == 2 && is_region(pair[0]) != is_region(pair[1]);
+	for (size_t i = 0; i < n; i++)
+		close(same[i].fd);
+	return false;
 }
 
-static bool is_first(const struct kept *kept, size_t i)
+int keep_sort(const struct keeper *keeper, const struct kept *kept, size_t n,
+	      void (*on_pair)(void *arg, const char *name, int region_fd, int state_fd),
+	      void (*say)(void *arg, const char *name, const char *text), void *arg)
 {
-	for (size_t j = 0; j < i; j++)
-		if (strcmp(kept[j].name, kept[i].name) == 0)
-			return false;
-	return true;
-}
+	struct kept *sorted = reallocarray(NULL, n + 1, sizeof(*sorted));
+	size_t same;
+	int pair[2];
 
-void keep_sort(const struct keeper *keeper, const struct kept *kept, size_t n,
-	       void (*on_pair)(void *arg, const char *name, int region_fd, int state_fd),
-	       void (*say)(void *arg, const char *name, const char *text), void *arg)
-{
-	for (size_t i = 0; i < n; i++) {
-		int pair[2] = { -1, -1 };
-
-		if (!is_first(kept, i))
-			continue;
-		if (take_pair(kept, n, i, pair)) {
-			on_pair(arg, kept[i].name, pair[!is_region(pair[0])], pair[is_region(pair[0])]);
+	if (!sorted)
+		return -ENOMEM;
+	memcpy(sorted, kept, n * sizeof(*sorted));
+	qsort(sorted, n, sizeof(*sorted), by_name);
+	for (size_t i = 0; i < n; i += same) {
+		for (same = 1; i + same < n && !by_name(&sorted[i], &sorted[i + same]);)
+			same++;
+		if (take_pair(&sorted[i], same, pair)) {
+			on_pair(arg, sorted[i].name, pair[0], pair[1]);
 			continue;
 		}
-		for (size_t j = 0; j < 2; j++)
-			if (pair[j] >= 0)
-				close(pair[j]);
-		keeper->forget(keeper->arg, kept[i].name);
-		say(arg, kept[i].name, "not all of it was kept");
+		keeper->forget(keeper->arg, sorted[i].name);
+		say(arg, sorted[i].name, "not all of it was kept");
 	}
+	free(sorted);
+	return 0;
 }

@@ -26,7 +26,7 @@ void keep_forget(struct keep *k, struct session *s);
 void keep_hurry(struct keep *k);
 
 /* The session numbers for which there are both descriptors, one call each; others are forgotten, with a line to
- * `say`. Takes all of them over. */
-void keep_sort(const struct keeper *keeper, const struct kept *kept, size_t n,
-	       void (*on_pair)(void *arg, const char *name, int region_fd, int state_fd),
-	       void (*say)(void *arg, const char *name, const char *text), void *arg);
+ * `say`. Takes all of them over, or none: -ENOMEM. */
+int keep_sort(const struct keeper *keeper, const struct kept *kept, size_t n,
+	      void (*on_pair)(void *arg, const char *name, int region_fd, int state_fd),
+	      void (*say)(void *arg, const char *name, const char *text), void *arg);

@@ -211,11 +211,7 @@ int process_start(struct process *p)
 	if (r)
 		return r;
 	p->save_timer = loop_timer_new(s->env->loop, on_save_timer, p);
-	if (!p->save_timer || (p->pidfd >= 0 && process_watch(p)))
-		return -ENOMEM;
-	process_schedule(p);
-	census_add_process(s->env->census, p);
-	return 0;
+	return p->save_timer && (p->pidfd < 0 || !process_watch(p)) ? 0 : -ENOMEM;
 }
 
 struct process *process_allocate(struct session *s, uint32_t number, uint32_t ordinal)
@@ -241,6 +237,7 @@ static void note_ticks(struct process *p)
 		p->ticks = UINT64_MAX;
 }
 
+/* Only now is its number taken: a successor counts those that are in the log. */
 static int finish(struct process *p, struct process **ret)
 {
 	int r = books_init(&p->ledger.books, p->session->region.map.geo.stack_slots);
@@ -248,17 +245,20 @@ static int finish(struct process *p, struct process **ret)
 	note_ticks(p);
 	if (!r)
 		r = process_start(p);
-
-	if (r)
+	if (r) {
 		process_free(p);
-	else
-		*ret = p;
-	return r;
+		return r;
+	}
+	process_schedule(p);
+	census_add_process(p->session->env->census, p);
+	p->session->n_numbers++;
+	*ret = p;
+	return 0;
 }
 
 int process_new(struct session *s, uint32_t pid, uint32_t ppid, int pidfd, struct process **ret)
 {
-	struct process *p = process_allocate(s, s->n_numbers++, 0);
+	struct process *p = process_allocate(s, s->n_numbers, 0);
 
 	if (!p) {
 		close(pidfd);
@@ -336,7 +336,7 @@ static int identify(struct process *p, const struct proc_info *info)
 
 int process_adopt(struct session *s, uint32_t ordinal, const struct proc_info *info, struct process **ret)
 {
-	struct process *p = process_allocate(s, s->n_numbers++, ordinal);
+	struct process *p = process_allocate(s, s->n_numbers, ordinal);
 	uint64_t now = session_time(s);
 	int found, r;
 

@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "collectord/live/census.h"
 #include "collectord/live/kin.h"
 #include "collectord/live/parts.h"
 #include "collectord/live/process.h"
@@ -183,7 +185,7 @@ int process_replay_begin(struct session *s, const struct record_process *r, stru
 	if (r->ordinal >= geo->procs || session_process(s, r->ordinal))
 		return -EBADMSG;
 	TEST_NEXT(if (r->check && r->check != ~r->start_ns) return -EBADMSG;)
-	p = process_allocate(s, s->n_numbers++, r->ordinal);
+	p = process_allocate(s, s->n_numbers, r->ordinal);
 	if (!p)
 		return -ENOMEM;
 	p->pid = r->pid;
@@ -195,11 +197,13 @@ int process_replay_begin(struct session *s, const struct record_process *r, stru
 	e = books_init(&p->ledger.books, geo->stack_slots);
 	if (!e)
 		e = process_start(p);
-	if (e)
+	if (e) {
 		process_free(p);
-	else
-		*ret = p;
-	return e;
+		return e;
+	}
+	s->n_numbers++;
+	*ret = p;
+	return 0;
 }
 
 /* One that we saw start is watched again; others end when nobody has the region any more. */
@@ -207,8 +211,10 @@ static void watch(struct process *p)
 {
 	int r = p->ticks ? kin_reopen(p->pid, p->ticks, &p->pidfd) : -EPERM;
 
-	if (!r)
-		r = process_watch(p);
+	if (!r && process_watch(p)) {
+		close(p->pidfd);
+		p->pidfd = -1;
+	}
 	if (r == -ESRCH)
 		process_end(p, SNAPSHOT_EXIT);
 }
@@ -217,10 +223,10 @@ void process_resume(struct process *p)
 {
 	saver_hold(&p->saver);
 	p->ledger.is_closing = false; /* it is buried from the start: all of that may be done twice */
+	process_schedule(p);
+	census_add_process(p->session->env->census, p);
 	if (p->state == PROCESS_LIVE)
 		watch(p);
-	else
-		loop_timer_set(p->save_timer, -1);
 	if (p->state == PROCESS_LAST_SAVE)
 		process_conclude(p);
 }

@@ -49,6 +49,7 @@ struct record_change {
 /* No more events. */
 struct record_over {
 	uint32_t is_broken, pad;
+	uint64_t corrupt; /* for the audit */
 };
 
 static_assert(sizeof(struct record_process) % 8 == 0 && sizeof(struct record_end) % 8 == 0 &&

@@ -18,6 +18,7 @@
 #define LOOK_INTERVAL_NS 500000000 /* between two looks whether anybody has the region */
 #define ADOPT_BATCH 64u            /* processes taken up in one pass: others wait for their collector, too */
 #define FEW_PROCESSES 8u
+#define LAST_TRIES 3u  /* to drain it, if memory is short */
 #define MAX_SAVING 64u /* dead processes being saved at a time: each has descriptors */
 
 uint64_t session_time(const struct session *s)
@@ -76,9 +77,12 @@ static struct process *adopt(struct session *s, uint32_t ordinal, bool heard)
 	struct process *p, *before;
 	struct proc_info info;
 
-	if (s->is_over || !proc_read(&s->region.map, ordinal, heard, &info) || session_reserve(s, ordinal) ||
-	    process_adopt(s, ordinal, &info, &p))
+	if (s->is_over || !proc_read(&s->region.map, ordinal, heard, &info))
 		return NULL;
+	if (session_reserve(s, ordinal) || process_adopt(s, ordinal, &info, &p)) {
+		s->drain.is_short = true;
+		return NULL;
+	}
 	before = p->state == PROCESS_LIVE ? session_find_pid(s, p->pid) : NULL;
 	if (before)
 		process_end(before, SNAPSHOT_EXIT);
@@ -126,7 +130,7 @@ static bool adopt_some(struct session *s)
 		else if (!session_process(s, i))
 			adopted += adopt(s, i, false) != NULL;
 	}
-	s->claims_open |= adopted == ADOPT_BATCH;
+	s->claims_open |= adopted == ADOPT_BATCH || s->drain.is_short;
 	return adopted == ADOPT_BATCH;
 }
 
@@ -170,6 +174,8 @@ static void bury(struct session *s)
 		lane_unlock_dead(r, p->ordinal);
 	}
 	drain_all(&s->drain, session_time(s));
+	if (s->drain.is_short) /* what is left of them is not all read */
+		return;
 	for (p = LIST_FIRST(&s->processes); p && saving < MAX_SAVING; p = next) {
 		next = LIST_NEXT(p, link);
 		if (p->state != PROCESS_DYING || !p->ledger.is_closing)
@@ -223,7 +229,7 @@ static void log_over(struct session *s)
 	struct record_over *r = state_add(s->state, RECORD_OVER, sizeof(*r));
 
 	if (r)
-		*r = (struct record_over){ s->drain.is_broken, 0 };
+		*r = (struct record_over){ s->drain.is_broken, 0, s->drain.corrupt };
 	state_commit(s->state);
 }
 
@@ -320,10 +326,12 @@ static void on_drain(void *arg)
 	loop_timer_set(s->drain_timer, -1); /* a look soon that the pass itself asked for: this was one */
 	if (!res.more)
 		s->drain_ms = next_drain_ms(s, &res);
-	if (!res.more && s->drain_ms >= IDLE_DRAIN_MS && idle_suits(s))
+	const bool now = res.more || (may_bury(s) && !s->drain.is_short);
+
+	if (!now && s->drain_ms >= IDLE_DRAIN_MS && idle_suits(s))
 		idle_join(s->env->idle, s);
 	else
-		loop_timer_set(s->drain_timer, res.more || may_bury(s) ? 0 : s->drain_ms);
+		loop_timer_set(s->drain_timer, now ? 0 : s->drain_ms);
 }
 
 void session_drain_now(struct session *s)
@@ -354,12 +362,23 @@ void session_change(struct session *s, uint32_t rate, uint32_t max_depth, bool b
 	session_look_soon(s);
 }
 
+/* There is no other time for what memory is short for now; what stays unread is counted as refused. */
+static void drain_last(struct session *s)
+{
+	for (unsigned i = 0; i < LAST_TRIES && !s->drain.is_broken; i++) {
+		if (drain_all(&s->drain, session_time(s)))
+			return;
+		adopt_all(s);
+		if (!s->drain.is_short)
+			return;
+	}
+}
+
 void session_end(struct session *s)
 {
 	if (s->is_over)
 		return;
-	if (!s->drain.is_broken && drain_all(&s->drain, session_time(s)) == 0)
-		adopt_all(s);
+	drain_last(s);
 	s->is_over = true;
 	log_over(s);
 	store_relaxed(&s->region.map.control->detached, 1);

@@ -49,6 +49,7 @@ struct session {
 	char cmdline[sizeof(((struct hello *)0)->cmdline)];
 	char allocator[sizeof(((struct hello *)0)->allocator)];
 	struct shared_region region;
+	size_t replayed;     /* of the log, when it is read back */
 	struct state *state; /* NULL: nothing outlives the collector */
 	struct drain drain;
 	struct loop_timer *drain_timer;
@@ -119,15 +120,23 @@ struct kept;
 
 /* What was logged counts; a checkpoint if it is time.  Not from inside a pass over the lanes. */
 void session_commit(struct session *s);
-int session_checkpoint(struct session *s); /* 0 or -errno: then the session ends with this collector */
+int session_checkpoint(struct session *s); /* 0 or -errno: what is there still counts */
 
-/* The session of a predecessor, from its region and its state; takes both descriptors over if it succeeds.
- * session_resume() follows, when the collector is ready for its callbacks.  -errno with a fault. */
+/* The session of a predecessor, from its region and its state, whose descriptors are taken over in any case: its
+ * newest checkpoint.  session_replay() follows, as often as it takes, then session_resume(), when the collector is
+ * ready for its callbacks.  -errno with a fault; -ENOMEM, -EMFILE: may be tried again. */
 int session_recover(struct session_env *env, int region_fd, int state_fd, struct session **ret, struct fault *f);
+
+/* The log onto it, until the thread has used `until_ns` of processor time.  0; -EAGAIN: there is more; another
+ * -errno with a fault: session_free() follows. */
+int session_replay(struct session *s, uint64_t until_ns, struct fault *f);
+
+/* Its program is to stop: nobody reads what it writes. */
+void session_detach(int region_fd);
 void session_resume(struct session *s);
 
-/* For session_state.c: the log onto the checkpoint.  0, -EBADMSG, -ENOMEM. */
-int session_replay(struct session *s, const struct state *st);
+/* For session_state.c: the log onto the checkpoint.  As session_replay(). */
+int session_replay_log(struct session *s, const struct state *st, uint64_t until_ns);
 
 /* The name under which its descriptors are kept. */
 void session_kept_name(uint64_t id, char buf[KEEPER_NAME_SIZE]);

@@ -2,9 +2,12 @@
 #include <errno.h>
 #include <string.h>
 
+#include "collectord/live/clock.h"
 #include "collectord/live/parts.h"
 #include "collectord/live/records.h"
 #include "collectord/live/session.h"
+
+#define CLOCK_BYTES 65536u /* between two looks at the clock */
 
 static struct process *numbered(struct session *s, uint32_t number)
 {
@@ -155,6 +158,8 @@ static int replay_over(struct session *s, const void *r, size_t size)
 	(void)size;
 	s->is_over = true;
 	s->drain.is_broken |= over->is_broken != 0;
+	if (s->drain.corrupt < over->corrupt)
+		s->drain.corrupt = over->corrupt;
 	return 0;
 }
 
@@ -202,16 +207,21 @@ static int replay(struct session *s, const struct record *r)
 	return kinds[r->kind].size ? replay_struct(s, r) : kinds[r->kind].replay(s, r + 1, r->size);
 }
 
-int session_replay(struct session *s, const struct state *st)
+/* Records hold at most a pass's events: a clock is not asked too often. */
+int session_replay_log(struct session *s, const struct state *st, uint64_t until_ns)
 {
 	const struct record *r;
-	size_t at = 0;
+	size_t bytes = 0;
 	int e;
 
-	while ((r = state_next(st, &at))) {
+	while ((r = state_next(st, &s->replayed))) {
 		e = replay(s, r);
 		if (e)
 			return e;
+		bytes += sizeof(*r) + r->size;
+		if (bytes > CLOCK_BYTES && clock_read_ns(CLOCK_THREAD_CPUTIME_ID) >= until_ns)
+			return -EAGAIN;
+		bytes = bytes > CLOCK_BYTES ? 0 : bytes;
 	}
-	return at == SIZE_MAX ? -EBADMSG : 0;
+	return s->replayed == SIZE_MAX ? -EBADMSG : 0;
 }

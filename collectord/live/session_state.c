@@ -122,18 +122,14 @@ static void give_up(struct session *s, int r)
 
 void session_commit(struct session *s)
 {
-	int r = 0;
-
 	if (!s->state)
 		return;
 	TEST_NEXT(state_add(s->state, (enum record_kind)TEST_NEXT_KIND, 24);)
 	state_commit(s->state);
 	if (state_is_void(s->state))
-		r = -ENOSPC;
-	else if (state_wants_checkpoint(s->state))
-		r = session_checkpoint(s);
-	if (r)
-		give_up(s, r);
+		give_up(s, -ENOSPC);
+	else if (state_wants_checkpoint(s->state) && session_checkpoint(s))
+		state_put_off(s->state);
 	state_end_work(s->state);
 }
 
@@ -252,10 +248,9 @@ static const char *why(int r)
 	}
 }
 
-static int read_back(struct session_env *env, int region_fd, struct state *st, struct session **ret)
+static int read_checkpoint(struct session_env *env, int region_fd, struct state *st, struct session **ret)
 {
-	struct pack_reader reader = { 0 };
-	struct session *s = NULL;
+	struct pack_reader reader = { .is_format_2 = state_is_format_2(st) };
 	const void *bytes;
 	size_t size;
 	int r = state_checkpoint(st, &bytes, &size);
@@ -263,24 +258,14 @@ static int read_back(struct session_env *env, int region_fd, struct state *st, s
 	if (!r) {
 		reader.p = bytes;
 		reader.end = reader.p + size;
-		reader.is_format_2 = state_is_format_2(st);
-		r = unpack(env, region_fd, &reader, &s);
+		r = unpack(env, region_fd, &reader, ret);
 	}
 	state_done_reading(st);
-	if (!r)
-		r = session_replay(s, st);
-	if (!r) {
-		*ret = s;
-		return 0;
-	}
-	if (s)
-		s->region.memfd = -1; /* the caller's */
-	session_free(s);
 	return r;
 }
 
 /* Its program goes on for nobody: let it know.  The control page is where every version of this major has it. */
-static void detach(int region_fd)
+void session_detach(int region_fd)
 {
 	const uint32_t yes = 1;
 	struct abi_header h;
@@ -293,22 +278,36 @@ static void detach(int region_fd)
 
 int session_recover(struct session_env *env, int region_fd, int state_fd, struct session **ret, struct fault *f)
 {
+	struct session *s = NULL;
 	struct state *st = NULL;
 	int r = state_open(state_fd, &st);
 
 	if (r)
 		close(state_fd);
 	else
-		r = read_back(env, region_fd, st, ret);
-	if (r) {
-		detach(region_fd);
-		close(region_fd);
-		state_free(st);
-		return fault_set(f, r, "%s", why(r));
+		r = read_checkpoint(env, region_fd, st, &s);
+	if (!r) {
+		s->state = st;
+		*ret = s;
+		return 0;
 	}
-	state_take_over(st);
-	(*ret)->state = st;
-	(*ret)->drain.state = st;
+	if (!s || s->region.memfd < 0)
+		close(region_fd);
+	session_free(s);
+	if (r == -ENOMEM)
+		state_end_work(st);
+	state_free(st);
+	return fault_set(f, r, "%s", why(r));
+}
+
+int session_replay(struct session *s, uint64_t until_ns, struct fault *f)
+{
+	int r = session_replay_log(s, s->state, until_ns);
+
+	if (r)
+		return r == -EAGAIN ? r : fault_set(f, r, "%s", why(r));
+	state_take_over(s->state);
+	s->drain.state = s->state;
 	return 0;
 }
 

@@ -83,7 +83,9 @@ void state_commit(struct state *st); /* takes NULL */
 
 /* The log has outgrown the checkpoint: time for another one. */
 bool state_wants_checkpoint(const struct state *st); /* takes NULL */
-bool state_is_void(const struct state *st);          /* takes NULL: not void, there is none */
+/* It failed: once more when the log is twice as long, which it is until it is full. */
+void state_put_off(struct state *st);
+bool state_is_void(const struct state *st); /* takes NULL: not void, there is none */
 
 struct pack_writer;
 /* Between these two the checkpoint is written.  After state_flip() it counts and the log is empty.  0 or -errno:

@@ -90,6 +90,11 @@ bool state_wants_checkpoint(const struct state *st)
 	return st && st->log.room && st->log.used > st->limit;
 }
 
+void state_put_off(struct state *st)
+{
+	st->limit = 2 * st->log.used;
+}
+
 int state_begin_checkpoint(struct state *st, struct pack_writer *ret)
 {
 	if (!st->log.room)

@@ -186,9 +186,10 @@ static bool recover(bool mended)
 		memcpy(program + region.pieces[i].at, region.pieces[i].bytes, region.pieces[i].n);
 	if (mended)
 		mend_sums(state_copy);
-	if (session_recover(&env, dup(region_fd), state_copy, &s, &f)) {
-		if (s || !*f.text)
+	if (session_recover(&env, dup(region_fd), state_copy, &s, &f) || session_replay(s, UINT64_MAX, &f)) {
+		if (!*f.text)
 			abort();
+		session_free(s);
 		return false;
 	}
 	session_drain_now(s);

@@ -148,8 +148,10 @@ static int recover_damaged(struct bench *b, int region, int state, struct fault 
 	struct session *s;
 	int r = session_recover(&b->c->env, dup(region), state, &s, f);
 
-	if (!r)
-		session_free(s);
+	if (r)
+		return r;
+	r = session_replay(s, UINT64_MAX, f);
+	session_free(s);
 	return r;
 }
 
