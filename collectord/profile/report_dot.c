@@ -53,12 +53,14 @@ static void spell_color(int64_t part, int64_t total, bool background, char buf[8
 
 /* --- parts ------------------------------------------------------------------------------------------- */
 
+/* pprof writes the title, a file's name, as it is: then that name could be statements of the drawing, links to
+ * scripts among them. */
 static void draw_legend(struct drawing *d, const char *title)
 {
 	struct report *r = d->r;
 
 	fprintf(d->out, "digraph \"%s\" {\nnode [style=filled fillcolor=\"#f8f8f8\"]\n",
-		*title ? title : "unnamed");
+		*title ? report_dot_escape(r, title) : "unnamed");
 	if (!r->n_labels)
 		return;
 	fprintf(d->out, "subgraph cluster_L { \"%s\" [shape=box fontsize=16 label=\"",
@@ -67,7 +69,7 @@ static void draw_legend(struct drawing *d, const char *title)
 		fprintf(d->out, "%s\\l", report_dot_escape(r, r->labels[i]));
 	fputc('"', d->out);
 	if (*title)
-		fprintf(d->out, " tooltip=\"%s\"", title);
+		fprintf(d->out, " tooltip=\"%s\"", report_dot_escape(r, title));
 	fputs("] }\n", d->out);
 }
 

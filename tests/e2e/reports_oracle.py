@@ -103,6 +103,16 @@ def lines_of(text):
     return sorted(re.sub(rb"N(\d+(_\d+)*)_\d+", rb"N\1_", line) for line in text.split(b"\n"))
 
 
+def with_escaped_title(text):
+    """pprof writes the title of a drawing as it is, so that a file's name may end the string it stands in."""
+    found = re.match(rb'digraph "(.*?)" \{\nnode \[style=filled', text, re.S)
+    if not found:
+        return text
+    escaped = found[1].replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\n", b"\\l")
+    text = text.replace(b'digraph "%s" {' % found[1], b'digraph "%s" {' % escaped, 1)
+    return text.replace(b' tooltip="%s"] }' % found[1], b' tooltip="%s"] }' % escaped, 1)
+
+
 def solid_lines(text):
     """Without the dotted lines, which stand for calls through functions that are not shown."""
     return b"\n".join(line for line in text.split(b"\n") if b'style="dotted"' not in line)
@@ -146,7 +156,9 @@ class Runner:
         flag = "-%s=%s" % (report, regex) if regex is not None else "-" + report
         sources = [self.file_of.get(s, s) for s in sources]
         options = [re.sub("=(/.*)", lambda m: "=" + self.file_of.get(m[1], m[1]), o) for o in options]
-        return self.run(([self.pprof] if self.pprof else ["go", "tool", "pprof"]) + [flag] + options + sources)
+        answer = self.run(([self.pprof] if self.pprof else ["go", "tool", "pprof"]) + [flag] + options + sources)
+        answer.stdout = with_escaped_title(answer.stdout)
+        return answer
 
     def compare(self, report, regex, options, sources):
         if report in OF_PPROF:

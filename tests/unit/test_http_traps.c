@@ -133,13 +133,14 @@ static pid_t start_swapping(const char *link)
 	cr_assert_gt(readlink(targets[0], self, sizeof(self) - 1), 0);
 	snprintf(next, sizeof(next), "%s.next", link);
 	pid = fork();
-	for (unsigned i = 0; pid == 0; i++) {
+	if (pid)
+		return pid;
+	for (unsigned i = 0;; i++) {
 		const char *to = targets[i % ARRAY_SIZE(targets)];
 
 		if (symlink(i % ARRAY_SIZE(targets) ? to : self, next) || rename(next, link))
 			_exit(1);
 	}
-	return pid;
 }
 
 static int publish_link(struct dl_phdr_info *info, size_t size, void *arg)
