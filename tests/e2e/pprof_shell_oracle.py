@@ -14,7 +14,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import reports_oracle
-from reports_oracle import BAD, KEYS, REGEXES, TAGS
+from reports_oracle import BAD, KEYS, REGEXES, TAGS, with_escaped_titles
 
 SWITCHES = ["call_tree", "compact_labels", "drop_negative", "intel_syntax", "mean", "noinlines", "normalize",
             "relative_percentages", "trim"]
@@ -116,7 +116,8 @@ class Shells(reports_oracle.Runner):
         pprof = [self.pprof] if self.pprof else ["go", "tool", "pprof"]
         seen = collections.defaultdict(set)
         for attempt in range(12):
-            theirs = self.session(pprof, options, sources, text)
+            said, *others, files = self.session(pprof, options, sources, text)
+            theirs = (with_escaped_titles(said), *others, {n: with_escaped_titles(files[n]) for n in files})
             same = ours[1:3] == theirs[1:3] and list(ours[3]) == list(theirs[3])
             for i, part in enumerate(self.parts(theirs)):
                 seen[i].add(part)

@@ -103,14 +103,14 @@ def lines_of(text):
     return sorted(re.sub(rb"N(\d+(_\d+)*)_\d+", rb"N\1_", line) for line in text.split(b"\n"))
 
 
-def with_escaped_title(text):
+def with_escaped_titles(text):
     """pprof writes the title of a drawing as it is, so that a file's name may end the string it stands in."""
-    found = re.match(rb'digraph "(.*?)" \{\nnode \[style=filled', text, re.S)
-    if not found:
-        return text
-    escaped = found[1].replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\n", b"\\l")
-    text = text.replace(b'digraph "%s" {' % found[1], b'digraph "%s" {' % escaped, 1)
-    return text.replace(b' tooltip="%s"] }' % found[1], b' tooltip="%s"] }' % escaped, 1)
+    def escaped(found):
+        title = found[2].replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\n", b"\\l")
+        return found[1] + title + found[3]
+
+    text = re.sub(rb'(digraph ")(.*?)(" \{\nnode \[style=filled)', escaped, text, flags=re.S)
+    return re.sub(rb'(\\l" tooltip=")(.*?)("\] \}\n)', escaped, text, flags=re.S)
 
 
 def solid_lines(text):
@@ -157,7 +157,7 @@ class Runner:
         sources = [self.file_of.get(s, s) for s in sources]
         options = [re.sub("=(/.*)", lambda m: "=" + self.file_of.get(m[1], m[1]), o) for o in options]
         answer = self.run(([self.pprof] if self.pprof else ["go", "tool", "pprof"]) + [flag] + options + sources)
-        answer.stdout = with_escaped_title(answer.stdout)
+        answer.stdout = with_escaped_titles(answer.stdout)
         return answer
 
     def compare(self, report, regex, options, sources):
