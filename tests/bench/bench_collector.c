@@ -2,10 +2,12 @@
  *
  * usage: bench_collector BUILD [SESSIONS [RATE [SECONDS]]].  Attaches SESSIONS programs that stay (forked processes
  * that say hello as the library does), looks at the collector's memory and at its processor time while nothing
- * happens, then lets RATE processes a second be forked, attach and end. */
+ * happens, then lets RATE processes a second be forked, attach and end; at last another user's handshakes beside
+ * one user's floods (as root). */
 #include <errno.h>
 #include <signal.h>
 #include <stdalign.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,11 +20,15 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "collectord/live/control_proto.h"
 #include "common/abi.h"
 #include "common/handshake.h"
 
 #define MOST 200000u
 #define SPAWNERS 2
+#define PROBES 200 /* handshakes beside a flood */
+#define IDLE_S 5
+#define LONG_S 4 /* until idle sessions are idle for long */
 
 static char dir[] = "/tmp/bench_collector.XXXXXX";
 static char sock_path[64];
@@ -138,26 +144,38 @@ static long field_kb(pid_t pid, const char *name)
 	return kb;
 }
 
+/* In the kernel's nanoseconds: a tick would be too coarse for what is idle. */
 static double cpu_s(pid_t pid)
 {
-	char path[64], text[1024];
-	unsigned long user = 0, system = 0;
+	unsigned long long ns = 0;
+	char path[64];
 	FILE *f;
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	snprintf(path, sizeof(path), "/proc/%d/schedstat", (int)pid);
 	f = fopen(path, "r");
-	if (f && fgets(text, sizeof(text), f))
-		sscanf(strrchr(text, ')') + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
-		       &system);
+	if (f && fscanf(f, "%llu", &ns) != 1)
+		ns = 0;
 	if (f)
 		fclose(f);
-	return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+	return (double)ns * 1e-9;
+}
+
+static void idle(pid_t collector, const char *when)
+{
+	long woken = field_kb(collector, "voluntary_ctxt_switches:");
+	double cpu = cpu_s(collector), began = now_s(), passed;
+
+	sleep(IDLE_S);
+	passed = now_s() - began;
+	printf("nothing happens, %s: %.3f %% of a processor, woken %.1f times a second\n", when,
+	       (cpu_s(collector) - cpu) / passed * 100,
+	       (double)(field_kb(collector, "voluntary_ctxt_switches:") - woken) / passed);
 }
 
 static void live_sessions(pid_t collector, int n, pid_t *pids)
 {
 	long before = field_kb(collector, "VmRSS:");
-	double cpu = cpu_s(collector), began;
+	double cpu = cpu_s(collector);
 
 	for (int i = 0; i < n; i++) {
 		pids[i] = fork();
@@ -171,10 +189,10 @@ static void live_sessions(pid_t collector, int n, pid_t *pids)
 	printf("%d live sessions: %.0f us processor time and %.1f KiB of the collector each\n", n,
 	       (cpu_s(collector) - cpu) * 1e6 / n, (double)(field_kb(collector, "VmRSS:") - before) / n);
 	tell_handshakes("they came all at once:");
-	cpu = cpu_s(collector);
-	began = now_s();
-	sleep(5);
-	printf("nothing happens: %.2f %% of a processor\n", (cpu_s(collector) - cpu) / (now_s() - began) * 100);
+	sleep(1);
+	idle(collector, "at first");
+	sleep(LONG_S);
+	idle(collector, "for long");
 }
 
 static void spawn(double rate, double seconds)
@@ -221,6 +239,91 @@ static void short_sessions(pid_t collector, double rate, double seconds)
 	       (cpu_s(collector) - cpu) * 1e6 / (n ? n : 1), field_kb(collector, "VmHWM:"));
 }
 
+/* --- one user's flood, and another user's handshakes ------------------------------------------------------- */
+
+static void say(const void *buf, size_t len, bool wait_for_it)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	char answer[4096];
+
+	strcpy(a.sun_path, sock_path);
+	if (connect(sock, (struct sockaddr *)&a, sizeof(a)) == 0 && send(sock, buf, len, MSG_NOSIGNAL) > 0)
+		while (wait_for_it && recv(sock, answer, sizeof(answer), 0) > 0)
+			;
+	close(sock);
+}
+
+static void pause_a_little(void)
+{
+	usleep(10000);
+}
+
+static void flood_connects(void)
+{
+	say("x", 1, false);
+}
+
+static void flood_forks(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		close(shake_hands());
+		_exit(0);
+	}
+	waitpid(pid, NULL, 0);
+}
+
+static void flood_questions(void)
+{
+	const struct control_request q = {
+		.magic = CONTROL_MAGIC, .version = CONTROL_VERSION, .size = sizeof(q), .verb = CONTROL_LIST
+	};
+
+	say(&q, sizeof(q), true);
+}
+
+static pid_t as_user(uid_t uid)
+{
+	pid_t pid = fork();
+
+	if (pid == 0 && (setgid(uid) || setuid(uid)))
+		_exit(1);
+	return pid;
+}
+
+static void beside(const char *what, void (*flood)(void))
+{
+	pid_t floods[SPAWNERS], prober;
+
+	for (int i = 0; i < SPAWNERS; i++) {
+		floods[i] = as_user(50001);
+		while (floods[i] == 0)
+			flood();
+	}
+	prober = as_user(50002);
+	if (prober == 0) {
+		for (int i = 0; i < PROBES; i++) {
+			pid_t pid = fork();
+
+			if (pid == 0) {
+				attach();
+				_exit(0);
+			}
+			waitpid(pid, NULL, 0);
+			usleep(5000);
+		}
+		_exit(0);
+	}
+	waitpid(prober, NULL, 0);
+	for (int i = 0; i < SPAWNERS; i++) {
+		kill(floods[i], SIGKILL);
+		waitpid(floods[i], NULL, 0);
+	}
+	tell_handshakes(what);
+}
+
 int main(int argc, char **argv)
 {
 	int sessions = argc > 2 ? atoi(argv[2]) : 1000;
@@ -238,6 +341,12 @@ int main(int argc, char **argv)
 	if (collector > 0) {
 		live_sessions(collector, sessions, pids);
 		short_sessions(collector, rate, seconds);
+		if (getuid() == 0 && chmod(dir, 0711) == 0) {
+			beside("beside nobody:", pause_a_little);
+			beside("beside another user's connects:", flood_connects);
+			beside("beside another user's forks:", flood_forks);
+			beside("beside another user's questions:", flood_questions);
+		}
 		for (int i = 0; i < sessions; i++)
 			kill(pids[i], SIGKILL);
 		kill(collector, SIGTERM);
