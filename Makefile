@@ -17,6 +17,7 @@ DOCDIR      ?= $(PREFIX)/share/doc/heaptap
 SAN     ?=
 SHIM_SAN ?=
 T       ?= 60
+IO      ?=
 V       ?=
 
 comma := ,
@@ -72,6 +73,11 @@ check: deps-test
 	$(Q)$(MAKE) --no-print-directory all tests
 	$(Q)tests/run --build $(BUILD)
 
+## make check IO=epoll        the same with collectors on epoll (IO=uring: never on epoll); check-e2e, check-hazards and check-unit likewise
+ifneq ($(IO),)
+export HEAPTAP_IO := $(IO)
+endif
+
 ## make check-unit            only the unit tests (works with SAN=…)
 check-unit: unit-tests
 	$(Q)tests/run --build $(BUILD) unit
@@ -93,7 +99,7 @@ check-long: all tests
 	$(Q)HEAPTAP_CHURN=100000000 TEST_TIMEOUT=1200 tests/run --build $(BUILD) unit shim_live_inside
 	$(Q)SECONDS_OF_CHAOS=600 TEST_TIMEOUT=1200 tests/run --build $(BUILD) hazards chaos
 	$(Q)HEAPTAP_LONG=yes tests/run --build $(BUILD) e2e deb
-	$(Q)KILLS=1000 TEST_TIMEOUT=1800 tests/run --build $(BUILD) hazards restarts
+	$(Q)KILLS=1000 TEST_TIMEOUT=3600 tests/run --build $(BUILD) hazards restarts
 	$(Q)$(MAKE) --no-print-directory SAN=address,undefined build/san-address-undefined/tests/unit/test_scribble
 	$(Q)SECONDS_OF_SCRIBBLING=60 TEST_TIMEOUT=600 tests/run --build build/san-address-undefined unit test_scribble
 

@@ -9,6 +9,23 @@ test_random_kills_lose_nothing() {
 	"$HEAPTAP_SOURCE/tests/hazards/restarts.py" "$HEAPTAP_BUILD" "${KILLS:-16}" ${SEED_OF_KILLS-}
 }
 
+loaded() { # LOAD
+	# shellcheck disable=SC2086 # no seed is no word
+	"$HEAPTAP_SOURCE/tests/hazards/restart_loads.py" "$HEAPTAP_BUILD" "$1" "${KILLS:-8}" ${SEED_OF_KILLS-}
+}
+
+test_storms_of_threads_forks_and_execs() {
+	loaded storms
+}
+
+test_plugins_that_come_and_go() {
+	loaded plugins
+}
+
+test_people_who_ask_meanwhile() {
+	loaded asked
+}
+
 test_upgrades_and_downgrades_lose_nothing() {
 	# shellcheck disable=SC2086 # no seed is no word
 	"$HEAPTAP_SOURCE/tests/hazards/restarts.py" "$HEAPTAP_BUILD" versions ${SEED_OF_KILLS-}
