@@ -30,7 +30,7 @@ def read(path):
         for d in deltas:
             at = (at + d) & MASK
             frames.append(at)
-        stacks.append((frames, dict(zip(VALUES, values), epoch=epoch)))
+        stacks.append((frames, dict(zip(VALUES, values), epoch=epoch, flags=flags)))
     snap["stacks"] = stacks
     for key in VALUES[:6]:
         assert snap["total"][key] == sum(v[key] for _, v in stacks) & MASK, "total of " + key

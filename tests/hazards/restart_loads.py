@@ -39,7 +39,7 @@ def over_http(path, target):
 def ask(sock, http, pid, n):
     """The n-th question.  Whether it was answered; a question that takes too long, or kills who asks, is an error."""
     pid = str(pid)
-    questions = (["ps"], ["set", pid, f"threads={'on' if n // 7 % 2 else 'off'}"], ["snapshot", pid], ["top", pid])
+    questions = (["set", pid, f"threads={'off' if n // 7 % 2 else 'on'}"], ["snapshot", pid], ["top", pid], ["ps"])
     if n % 7 >= len(questions):
         try:
             over_http(http, ("/metrics", "/debug/pprof/", f"/pid/{pid}/debug/pprof/heap")[n % 3])

@@ -34,6 +34,7 @@ VALUES = ("allocs", "frees", "alloc_count", "alloc_bytes", "free_count", "free_b
 # SIGSTOP: it hangs, until its manager's watchdog ends it.
 SIGNALS = [signal.SIGKILL] * 16 + [signal.SIGSEGV, signal.SIGABRT, signal.SIGTERM, signal.SIGTERM, signal.SIGSTOP]
 AT_ONCE, LIMIT = 8, 120
+THREAD = 8  # ABI_STACK_THREAD: the last frame is a thread
 BURSTS = [build + "/tests/victims/bursts"]
 POINTS = ("keep_before", "keep_stored", "state_logged", "state_committed", "lane_given_back", "state_checkpoint_written",
           "state_flipped", "burial_logged", "spill_given_back", "entry_given_back", "save_logged", "process_gone",
@@ -55,6 +56,8 @@ def profile(path):
     assert audit["corrupt"] == 0 and audit["untracked"] == 0, (path, audit)
     stacks = collections.Counter()
     for frames, values in snap["stacks"]:
+        if values["flags"] & THREAD:
+            frames = frames[:-1]
         for key in VALUES:
             stacks[tuple(frame(snap, f, values["epoch"]) for f in frames), key] += values[key]
     return frozenset((k, v & snapshot.MASK) for k, v in stacks.items() if v & snapshot.MASK)
