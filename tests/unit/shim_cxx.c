@@ -35,6 +35,25 @@ Test(cxx, sample_another_allocator_s_operators_with_their_probability)
 	expect_probabilities(jemalloc());
 }
 
+/* Only the generator tells at T = 1 that a block was counted on the way, when it has the address of the last one.
+ */
+Test(cxx, count_blocks_in_one_place_once_in_exact_mode)
+{
+	static struct server s;
+	static char out[256];
+	uint32_t n;
+
+	cr_assert_eq(run_among(&s, 1, "", jemalloc(), "tests/victims/tiny_news wide", out, sizeof(out)), 0);
+	n = server_drain(&s, events, MAX_EVENTS);
+	cr_assert_lt(n, MAX_EVENTS);
+	cr_assert_eq(load_relaxed(&s.r.procs[0].spilled), 0);
+	for (uint64_t size = 5; size < 8; size++) {
+		cr_expect_eq(count_events(n, size, ABI_EVENT_ALLOC), 8000, "size %lu", size);
+		cr_expect_eq(count_events(n, size, ABI_EVENT_FREE), 8000, "size %lu", size);
+	}
+	server_done(&s);
+}
+
 /* A twin takes the return address it finds for the program's: so hooks must jump to it, never call. */
 Test(cxx, reach_everything_by_tail_jumps)
 {
