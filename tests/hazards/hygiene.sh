@@ -8,8 +8,10 @@ flags=(-shared '-Wl,-soname,libheaptap.so' '-Wl,-z,now' '-Wl,-z,relro' '-Wl,-z,n
 	'-Wl,-z,separate-code' '-Wl,--as-needed')
 
 setup() {
-	find "$HEAPTAP_BUILD/obj/shim" -name '*.o' >objects
-	[ -s objects ] || skip "no objects in $HEAPTAP_BUILD/obj/shim"
+	local dir=$HEAPTAP_BUILD/obj/whole
+	[ -d "$dir" ] || dir=$HEAPTAP_BUILD/obj/shim # clang's
+	find "$dir" -name '*.o' >objects
+	grep -q /hooks.o objects || skip "not the library's objects in $dir"
 }
 
 build_shim() { # LINK-OPTION...
