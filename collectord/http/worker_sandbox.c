@@ -112,6 +112,7 @@ static const int allowed[] = {
 	SCMP_SYS(mprotect),
 	SCMP_SYS(madvise),
 	SCMP_SYS(brk),
+	SCMP_SYS(memfd_create), /* the copy of the vdso: memory it may have anyway, and cannot execute */
 	SCMP_SYS(fstat),
 	SCMP_SYS(stat),
 	SCMP_SYS(lstat),

@@ -1,11 +1,13 @@
 /* tests/unit/test_http_worker.c - profiles are made by other processes: what their death, their delay and their
  * clients' going away cost, and what they may not do. */
+#include <dlfcn.h>
 #include <grp.h>
 #include <poll.h>
 #include <sys/stat.h>
 
 #include "collectord/http/job.h"
 #include "collectord/http/worker_sandbox.h"
+#include "collectord/profile/vdso_file.h"
 #include "tests/unit/http_fixture.h"
 
 static struct site s;
@@ -53,6 +55,35 @@ Test(http_worker, profiles_have_names)
 	cr_assert(strstr(body_of(&a), "1: 4096 [1: 4096] @"), "%s", a.text);
 	cr_assert_eq(s.requests, 1);
 	site_stop(&s);
+}
+
+static int publish_vdso(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	(void)size;
+	if (!strstr(info->dlpi_name, "vdso"))
+		return 0;
+	publish_program_as(info, arg, VDSO_NAME);
+	return 1;
+}
+
+/* It is in no file system; where nothing can be written, it must be found all the same. */
+Test(http_worker, the_vdso_has_names)
+{
+	void *vdso = dlopen("linux-vdso.so.1", RTLD_LAZY | RTLD_NOLOAD);
+	const char *code = vdso ? dlsym(vdso, "__vdso_clock_gettime") : NULL;
+	struct abi_event e;
+
+	if (!code)
+		cr_skip_test("this kernel has no vdso");
+	site_start(&s, NULL);
+	bench_attach_self(&s.b, &s.r);
+	cr_assert(dl_iterate_phdr(publish_vdso, &s.r));
+	e = event(ABI_EVENT_ALLOC, 4096, 1, shim_stack(&s.r, (uintptr_t)code + 2, 1));
+	shim_emit(&s.r, &e);
+	ask(&s, "/debug/pprof/heap?debug=1", &a);
+	cr_assert(strstr(body_of(&a), "clock_gettime+0x"), "%s", a.text);
+	site_stop(&s);
+	dlclose(vdso);
 }
 
 Test(http_worker, one_that_dies_costs_the_names_not_the_answer)
