@@ -184,6 +184,33 @@ Test(live, quick_insert_sees_an_entry_in_another_place)
 	cr_expect_eq(filter_marks(), 0);
 }
 
+static void count_told(const struct live_entry *e, void *arg)
+{
+	(void)e;
+	++*(int *)arg;
+}
+
+static void count_missed(uintptr_t p, void *arg)
+{
+	(void)p;
+	(void)arg;
+	cr_expect(false, "nobody works on the table");
+}
+
+/* A walk passes over parts where nothing was ever put: a child would not hear of such blocks. */
+Test(live, walk_finds_what_was_put_quickly)
+{
+	static struct live_turns turns;
+	int put_in = 0, told = 0;
+
+	cr_assert(insert(0));
+	for (uint64_t i = 1; i < 2000; i += 40)
+		put_in += put(i);
+	cr_assert_gt(put_in, 25);
+	live_each(&(struct live_walk){ .turns = &turns, .each = count_told, .missed = count_missed, .arg = &told });
+	cr_expect_eq(told, put_in + 1);
+}
+
 /* --- concurrency ---------------------------------------------------------------------------------------------- */
 
 enum { THREADS = 4, ROUNDS = 400000, PER_THREAD = 1000 };
