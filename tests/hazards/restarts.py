@@ -16,6 +16,8 @@ wrote, the other reads (tests/tools/collectord_next, libheaptap_next.so).  With 
 `empty` it does so while it buries a program that has no sample, of which nothing is left: its successor must live.
 """
 import collections
+import functools
+import glob
 import os
 import random
 import signal
@@ -55,16 +57,19 @@ def profile(path):
     audit = snap["audit"]
     assert audit["corrupt"] == 0 and audit["untracked"] == 0, (path, audit)
     stacks = collections.Counter()
+    named = functools.lru_cache(None)(lambda address, epoch: frame(snap, address, epoch))
     for frames, values in snap["stacks"]:
         if values["flags"] & THREAD:
             frames = frames[:-1]
+        stack = tuple(named(f, values["epoch"]) for f in frames)
         for key in VALUES:
-            stacks[tuple(frame(snap, f, values["epoch"]) for f in frames), key] += values[key]
+            stacks[stack, key] += values[key]
     return frozenset((k, v & snapshot.MASK) for k, v in stacks.items() if v & snapshot.MASK)
 
 
 def files_below(state):
-    return {f"{d}/{f}" for d in os.listdir(state) for f in os.listdir(f"{state}/{d}")}
+    """Empty directories go while one looks."""
+    return {"/".join(path.split("/")[-2:]) for path in glob.glob(f"{state}/*/*")}
 
 
 def sessions(state, before):
