@@ -94,11 +94,12 @@ check-e2e: all tests
 check-hazards: all tests
 	$(Q)tests/run --build $(BUILD) hazards
 
-## make check-long            what takes too long for check: 1e8 operations on the live table, ten minutes of chaos, 1000 killed collectors, packages twice, a scribbler under AddressSanitizer
+## make check-long            what takes too long for check: 1e8 operations on the live table, ten minutes of chaos, 1000 killed collectors, each allocation failing once, packages twice, a scribbler under AddressSanitizer
 check-long: all tests
 	$(Q)HEAPTAP_CHURN=100000000 TEST_TIMEOUT=1200 tests/run --build $(BUILD) unit shim_live_inside
 	$(Q)SECONDS_OF_CHAOS=600 TEST_TIMEOUT=1200 tests/run --build $(BUILD) hazards chaos
 	$(Q)HEAPTAP_LONG=yes tests/run --build $(BUILD) e2e deb
+	$(Q)EVERY_ALLOCATION=yes TEST_TIMEOUT=600 tests/run --build $(BUILD) unit test_recover_memory
 	$(Q)KILLS=1000 TEST_TIMEOUT=3600 tests/run --build $(BUILD) hazards restarts
 	$(Q)$(MAKE) --no-print-directory SAN=address,undefined build/san-address-undefined/tests/unit/test_scribble
 	$(Q)SECONDS_OF_SCRIBBLING=60 TEST_TIMEOUT=600 tests/run --build build/san-address-undefined unit test_scribble
@@ -255,6 +256,8 @@ run-fuzzers: $(fuzzers)
 			{ tail -n 60 $(BUILD)/$$f.log; echo "$$f: failed, see $(BUILD)/$$f.log"; exit 1; }; \
 		echo "$$f: $$(tail -n 1 $(BUILD)/$$f.log)"'
 
+# The collector's allocations are the test's.
+$(BUILD)/tests/unit/test_recover_memory: LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=reallocarray,--wrap=mmap
 $(BUILD)/tests/unit/test_%: $(OBJ)/tests/unit/test_%.o $(BUILD)/libcli.a $(BUILD)/libhttp.a $(BUILD)/liblive.a $(BUILD)/libprofile.a $(BUILD)/libcommon.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(HTTP_LIBS) $(LIVE_LIBS) $(PROFILE_LIBS) $(CLI_LIBS) -lcriterion -lpthread -o $@

@@ -237,10 +237,15 @@ uint64_t kin_started(uint32_t pid)
 int kin_reopen(uint32_t pid, uint64_t ticks, int *ret_pidfd)
 {
 	int fd = pidfd_open((pid_t)pid, 0), r = 0;
+	uint64_t now;
 
 	if (fd < 0)
 		return -errno;
-	if (kin_started(pid) != ticks || kin_is_dead(fd))
+	errno = 0;
+	now = kin_started(pid);
+	if (!now && (errno == EMFILE || errno == ENFILE || errno == ENOMEM))
+		r = -errno;
+	else if (now != ticks || kin_is_dead(fd))
 		r = -ESRCH;
 	if (r)
 		close(fd);

@@ -34,6 +34,7 @@ struct process {
 	uint64_t end_ns;    /* when its end was seen, or 0 */
 	int pidfd;          /* -1: its end shows only in that nobody has the region mapped any more */
 	struct loop_watch *death;
+	bool is_missing; /* read back as living, and dead by now */
 	int32_t exit_known, exit_status;
 	struct ledger ledger;
 	uint32_t named;              /* buckets whose threads are noted */
@@ -86,7 +87,10 @@ void process_pack(const struct process *p, struct pack_writer *w);
 int process_unpack(struct session *s, struct pack_reader *r, struct process **ret); /* 0, -EBADMSG, -ENOMEM... */
 int process_replay_begin(struct session *s, const struct record_process *r, struct process **ret);
 
-/* Everything is replayed: go on where the predecessor was killed. */
+/* Everything is replayed.  Watch it again, if it lives and that is known of it; again after a failure: 0, or
+ * -ENOMEM, -EMFILE, -ENFILE. */
+int process_reopen(struct process *p);
+/* Then: go on where the predecessor was killed. */
 void process_resume(struct process *p);
 
 /* For process_state.c: one without books, and what is left to set up when it has them. */

@@ -206,17 +206,18 @@ int process_replay_begin(struct session *s, const struct record_process *r, stru
 	return 0;
 }
 
-/* One that we saw start is watched again; others end when nobody has the region any more. */
-static void watch(struct process *p)
+/* One that we saw start is watched again; others end when nobody has the region any more.  Not to watch one for
+ * want of memory would leave it unburied for as long as its session lasts. */
+int process_reopen(struct process *p)
 {
-	int r = p->ticks ? kin_reopen(p->pid, p->ticks, &p->pidfd) : -EPERM;
+	int r = -EPERM;
 
-	if (!r && process_watch(p)) {
-		close(p->pidfd);
-		p->pidfd = -1;
-	}
-	if (r == -ESRCH)
-		process_end(p, SNAPSHOT_EXIT);
+	if (p->state == PROCESS_LIVE && p->ticks && p->pidfd < 0)
+		r = kin_reopen(p->pid, p->ticks, &p->pidfd);
+	if (p->pidfd >= 0 && !p->death)
+		r = process_watch(p);
+	p->is_missing = r == -ESRCH;
+	return r == -ENOMEM || r == -EMFILE || r == -ENFILE ? r : 0;
 }
 
 void process_resume(struct process *p)
@@ -225,8 +226,8 @@ void process_resume(struct process *p)
 	p->ledger.is_closing = false; /* it is buried from the start: all of that may be done twice */
 	process_schedule(p);
 	census_add_process(p->session->env->census, p);
-	if (p->state == PROCESS_LIVE)
-		watch(p);
+	if (p->is_missing)
+		process_end(p, SNAPSHOT_EXIT);
 	if (p->state == PROCESS_LAST_SAVE)
 		process_conclude(p);
 }

@@ -12,7 +12,8 @@
 #include "collectord/live/retain.h"
 
 #define SLICE_NS 5000000u /* of processor time */
-#define RETRY_MS 1000     /* without memory */
+#define MIN_RETRY_MS 10u  /* without memory: twice as long each time */
+#define MAX_RETRY_MS 1000u
 
 bool recovery_is_busy(const struct collector *c)
 {
@@ -139,6 +140,7 @@ static void go_on(struct collector *c)
 	y->at_work = NULL;
 	y->n_done++;
 	y->n_short = 0;
+	y->retry_ms = 0;
 	close_next(y);
 	session_resume(s);
 	end_callers(y, s);
@@ -183,6 +185,15 @@ static void finish(struct collector *c)
 		collector_say(c, false, "went on with %zu session%s of the collector before", n, n == 1 ? "" : "s");
 }
 
+static uint32_t retry_ms(struct recovery *y)
+{
+	uint32_t ms = 2 * y->retry_ms;
+
+	y->n_short = 0;
+	y->retry_ms = ms < MIN_RETRY_MS ? MIN_RETRY_MS : ms > MAX_RETRY_MS ? MAX_RETRY_MS : ms;
+	return y->retry_ms;
+}
+
 static void on_slice(void *arg)
 {
 	struct collector *c = arg;
@@ -191,11 +202,10 @@ static void on_slice(void *arg)
 
 	while (!r && recovery_is_busy(c) && clock_read_ns(CLOCK_THREAD_CPUTIME_ID) < until)
 		r = step(c, until);
-	if (!recovery_is_busy(c))
+	if (recovery_is_busy(c))
+		loop_timer_set(c->recovery.timer, r == -ENOMEM ? retry_ms(&c->recovery) : 0);
+	else
 		finish(c);
-	else if (r == -ENOMEM)
-		c->recovery.n_short = 0;
-	loop_timer_set(c->recovery.timer, !recovery_is_busy(c) ? -1 : r == -ENOMEM ? RETRY_MS : 0);
 }
 
 int recovery_begin(struct collector *c)

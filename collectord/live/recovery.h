@@ -22,6 +22,7 @@ struct recovery {
 	} * left; /* the last one is next */
 	size_t n_left, n_done;
 	size_t n_short;          /* that could not be read back for want of memory, since one could */
+	uint32_t retry_ms;       /* of them, so long after the last try */
 	struct session *at_work; /* of the next one: its log is not all read */
 	struct loop_timer *timer;
 	uint32_t *callers; /* pids that said hello meanwhile: whoever they were before is no more */

@@ -303,7 +303,13 @@ int session_recover(struct session_env *env, int region_fd, int state_fd, struct
 int session_replay(struct session *s, uint64_t until_ns, struct fault *f)
 {
 	int r = session_replay_log(s, s->state, until_ns);
+	struct process *p;
 
+	LIST_FOREACH(p, &s->processes, link)
+	{
+		if (!r)
+			r = process_reopen(p);
+	}
 	if (r)
 		return r == -EAGAIN ? r : fault_set(f, r, "%s", why(r));
 	state_take_over(s->state);
