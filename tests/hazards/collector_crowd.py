@@ -2,7 +2,7 @@
 
 usage: collector_crowd.py COLLECTORD flood|quota|short|memory|half|errors SOCKET
 """
-import mmap, os, re, resource, signal, socket, struct, subprocess, sys, time
+import contextlib, mmap, os, re, resource, signal, socket, struct, subprocess, sys, time
 
 HELLO = struct.Struct("<QHHIII128s1024s1024sII")
 WELCOME = struct.Struct("<QHHIQQ")
@@ -91,14 +91,14 @@ def flood():
         while True:
             held.append(connect())
             held = held[-400:]
-            s = connect()
-            s.send(b"x" * (len(held) % 97))
-            s.close()
+            with connect() as s, contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                s.send(b"x" * (len(held) % 97))  # to who may have hung up already
     floods = [as_user(A, body) for _ in range(2)]
     status = status_of(as_user(B, handshakes(25, lambda i: OK)))
     alive = [os.waitpid(p, os.WNOHANG) == (0, 0) for p in floods]
-    for p in floods:
-        os.kill(p, signal.SIGKILL)
+    for p, lives in zip(floods, alive):
+        if lives:
+            os.kill(p, signal.SIGKILL)
     assert all(alive), "the flood ended by itself"
     return status
 
