@@ -108,7 +108,7 @@ static void symbols(struct doctor *d, pid_t pid, const char *path)
 
 /* --- a running one ----------------------------------------------------------------------------------------- */
 
-static bool has_library(uint32_t pid)
+static bool maps(uint32_t pid, const char *what)
 {
 	char path[64], line[PATH_MAX + 100];
 	bool found = false;
@@ -117,7 +117,7 @@ static bool has_library(uint32_t pid)
 	snprintf(path, sizeof(path), "/proc/%u/maps", pid);
 	f = fopen(path, "re");
 	while (f && !found && fgets(line, sizeof(line), f))
-		found = strstr(line, "libheaptap.so");
+		found = strstr(line, what);
 	if (f)
 		fclose(f);
 	return found;
@@ -127,15 +127,22 @@ static void recorded(struct doctor *d, uint32_t pid)
 {
 	struct traced_list t = { 0 };
 	struct fault f = { "" };
-	bool found = false;
+	bool found = false, heard;
 
 	if (traced_find(d->socket, pid, &t, &f) == 0)
 		for (size_t i = 0; i < t.n; i++)
 			found |= t.list[i].process.pid == pid;
+	heard = t.n_ends > 0;
 	traced_done(&t);
 	if (found)
 		doctor_find(d, DOCTOR_OK, "recorded", "", "process %u is known to a collector (heaptap ps)", pid);
-	else if (has_library(pid))
+	else if (heard && maps(pid, "/memfd:heaptap"))
+		doctor_find(
+			d, DOCTOR_WARN, "recorded",
+			"a forked child is recorded from its first sample on; if this is none, its collector is "
+			"gone: start it again",
+			"process %u has attached, but no collector knows it, perhaps not yet", pid);
+	else if (maps(pid, "libheaptap.so"))
 		doctor_find(d, DOCTOR_FAIL, "recorded",
 			    "its collector is gone, or there was none when it started: start one, then the program "
 			    "again",

@@ -181,6 +181,12 @@ int source_resolve(const char *source, char **ret_path, struct fault *f)
 		return r;
 	if (stat(source, &st) && errno == ENOENT && source_may_be_live(source))
 		return source_live(source, ret_path, f);
+	if (stat(source, &st) && errno == EACCES)
+		return fault_set(
+			f, -EACCES,
+			"%s: %s; a service's snapshots are for root and the group heaptap: of your running "
+			"programs write the pid instead",
+			source, strerror(EACCES));
 	if (stat(source, &st))
 		return fault_set(f, -errno, "%s: %s; name a snapshot (*%s), a directory of them or a URL", source,
 				 strerror(errno), SNAPSHOT_SUFFIX);

@@ -140,6 +140,22 @@ test_collector() {
 	finds recorded fail 'has libheaptap.so, but no collector' "$heaptap"
 }
 
+# As nginx's master is: nothing of it was sampled since it was forked.
+test_child_that_waits_for_its_first_sample() {
+	local child
+	"$daemon" --socket "$top/s" --state state --interval 0 2>daemon.log &
+	local pid=$!
+	wait_for 60 grep -q listening daemon.log
+	GO=$top/go HEAPTAP_WAIT_MS=10000 HEAPTAP_SOCKET=$top/s LD_PRELOAD=$shim "$victims/daemonize" "$top/counts"
+	child=$(pgrep -f -- "daemonize $top/counts")
+	doctored=(--socket "$top/s" "$child")
+	finds recorded warn "process $child has attached, but no collector knows it, perhaps not yet" "$heaptap"
+	touch "$top/go"
+	wait_for 60 grep -q . "$top/counts"
+	kill -TERM $pid
+	wait $pid
+}
+
 test_programs() {
 	doctored=(/sbin/ldconfig)
 	finds program fail 'statically linked' "$heaptap"
