@@ -2,14 +2,9 @@
  *
  * Clients that need no pid of their own are this process itself.  Each test runs on both backends of the loop. */
 #include <poll.h>
-#include <seccomp.h>
 #include <sys/resource.h>
 
 #include "tests/unit/live_fixture.h"
-
-#ifndef SO_PEERPIDFD
-#define SO_PEERPIDFD 77
-#endif
 
 static const struct collector_config exact = { .rate = 1 };
 
@@ -190,6 +185,77 @@ BACKENDS(listen, descriptors_from_clients_do_not_arrive)
 	bench_stop(&b);
 }
 
+/* What else a message can carry, alone and beside what may not be there; the kernel checks that it is true. */
+BACKENDS(listen, credentials_beside_a_hello_change_nothing)
+{
+	alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(sizeof(int))] = { 0 };
+	struct ucred own = { .pid = getpid(), .uid = getuid(), .gid = getgid() };
+	struct hello h = good_hello();
+	struct iovec iov = { &h, sizeof(h) };
+	struct msghdr m = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)
+	};
+	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+	struct bench b;
+	int sock, fd = STDERR_FILENO;
+	unsigned before;
+
+	if (geteuid() == 0)
+		own = (struct ucred){ .pid = 1, .uid = 50001, .gid = 50001 }; /* root may say so */
+	*c = (struct cmsghdr){ CMSG_LEN(sizeof(own)), SOL_SOCKET, SCM_CREDENTIALS };
+	memcpy(CMSG_DATA(c), &own, sizeof(own));
+	c = CMSG_NXTHDR(&m, c);
+	*c = (struct cmsghdr){ CMSG_LEN(sizeof(fd)), SOL_SOCKET, SCM_RIGHTS };
+	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+	bench_start(&b, *backend, exact);
+	loop_turn(b.loop, 0);
+	before = open_fds();
+	for (unsigned kinds = 1; kinds <= 2; kinds++) {
+		struct hello none = { 0 };
+		int other = shim_connect(b.sock);
+
+		iov.iov_base = &none;
+		m.msg_controllen = kinds == 2 ? sizeof(control) : CMSG_SPACE(sizeof(own));
+		cr_assert_eq(sendmsg(other, &m, MSG_NOSIGNAL), (ssize_t)iov.iov_len, "%s", strerror(errno));
+		TURN_UNTIL(b.loop, readable(other));
+		close(other);
+		cr_assert_eq(open_fds(), before, "descriptors that stay");
+	}
+	sock = shim_connect(b.sock);
+	iov.iov_base = &h;
+	cr_assert_eq(sendmsg(sock, &m, MSG_NOSIGNAL), (ssize_t)iov.iov_len);
+	TURN_UNTIL(b.loop, readable(sock));
+	cr_assert_eq(b.started, 1, "who may be recorded may say who he is");
+	cr_assert_eq(b.view.pid, (uint32_t)getpid(), "but is not believed");
+	cr_assert_eq(b.view.uid, getuid());
+	close(sock);
+	bench_stop(&b);
+}
+
+/* A hello is one message; parts of one are as many refusals, or the end. */
+BACKENDS(listen, a_hello_in_pieces_is_none)
+{
+	static const size_t cuts[] = { 0, 1, 8, 16, sizeof(struct hello) / 2, sizeof(struct hello) - 1 };
+	struct hello h = good_hello();
+	struct bench b;
+	struct welcome w;
+	int fd;
+
+	bench_start(&b, *backend, exact);
+	for (size_t i = 0; i < ARRAY_SIZE(cuts); i++) {
+		int sock = shim_connect(b.sock);
+
+		cr_assert_eq(send(sock, &h, cuts[i], MSG_NOSIGNAL | MSG_MORE), (ssize_t)cuts[i]);
+		send(sock, (char *)&h + cuts[i], sizeof(h) - cuts[i], MSG_NOSIGNAL | MSG_EOR);
+		TURN_UNTIL(b.loop, readable(sock));
+		cr_assert(!shim_welcome(sock, &w, &fd), "in pieces of %zu and the rest", cuts[i]);
+		close(sock);
+	}
+	cr_assert_eq(b.started, 0);
+	assert_serves(&b);
+	bench_stop(&b);
+}
+
 BACKENDS(listen, silent_client_is_dropped_after_its_deadline)
 {
 	struct bench b;
@@ -283,92 +349,4 @@ BACKENDS(listen, out_of_descriptors_is_survived)
 	TURN_UNTIL(b.loop, b.started == 1);
 	close(sock);
 	bench_stop(&b);
-}
-
-/* --- before Linux 6.5, as on Debian 12's own 6.1: who connected is a pid, not a pidfd ---------------------------
- */
-
-static void be_an_older_kernel(void)
-{
-	scmp_filter_ctx f = seccomp_init(SCMP_ACT_ALLOW);
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET, 0), pidfd;
-	socklen_t len = sizeof(pidfd);
-
-	cr_assert_eq(seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOPROTOOPT), SCMP_SYS(getsockopt), 1,
-				      SCMP_A2(SCMP_CMP_EQ, SO_PEERPIDFD)),
-		     0);
-	cr_assert_eq(seccomp_load(f), 0);
-	seccomp_release(f);
-	cr_assert_eq(getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &len), -1);
-	cr_assert_eq(errno, ENOPROTOOPT);
-	close(fd);
-}
-
-enum after { STAYS, ENDS, BECOMES_ANOTHER };
-
-/* A child connects by `sock`, which we have, too, and says hello; returns when it is what it is to be after that.
- */
-static pid_t greet_by_child(const char *path, int sock, enum after after)
-{
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	struct hello h = good_hello();
-	int done[2], status;
-	pid_t child;
-	char c;
-
-	snprintf(a.sun_path, sizeof(a.sun_path), "%.107s", path);
-	cr_assert_eq(pipe(done), 0);
-	child = fork();
-	if (child == 0) {
-		alarm(2 * LIMIT_S);
-		if (connect(sock, (struct sockaddr *)&a, sizeof(a)) || send(sock, &h, sizeof(h), 0) != sizeof(h) ||
-		    (after == BECOMES_ANOTHER && setuid(50001)) || write(done[1], "x", 1) != 1)
-			_exit(1);
-		while (after != ENDS)
-			pause();
-		_exit(0);
-	}
-	close(done[1]);
-	cr_assert_eq(read(done[0], &c, 1), 1);
-	close(done[0]);
-	if (after == ENDS)
-		cr_assert_eq(waitpid(child, &status, 0), child);
-	return child;
-}
-
-static void assert_recorded(const char *backend, enum after after, bool expected)
-{
-	int sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	struct bench b;
-	pid_t child;
-
-	be_an_older_kernel();
-	bench_start(&b, backend, (struct collector_config){ .rate = 1, .any_uid = true });
-	child = greet_by_child(b.sock, sock, after);
-	TURN_UNTIL(b.loop, readable(sock));
-	cr_assert_eq(b.started, expected, "sessions");
-	close(sock);
-	if (after != ENDS)
-		kill(child, SIGKILL);
-	TURN_UNTIL(b.loop, b.ended == expected);
-	assert_serves(&b);
-	bench_stop(&b);
-}
-
-BACKENDS(listen, older_kernel_programs_are_recorded)
-{
-	assert_recorded(*backend, STAYS, true);
-}
-
-BACKENDS(listen, older_kernel_pid_of_nobody_is_not_recorded)
-{
-	assert_recorded(*backend, ENDS, false);
-}
-
-/* As if the pid were another process's by now. */
-BACKENDS(listen, older_kernel_pid_of_another_user_is_not_recorded)
-{
-	if (geteuid())
-		cr_skip_test("only root can be several users");
-	assert_recorded(*backend, BECOMES_ANOTHER, false);
 }
