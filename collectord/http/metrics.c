@@ -101,6 +101,8 @@ static const struct metric
 	sessions = { "sessions", GAUGE, "sessions", "Executed programs that are recorded now, each with the children it forked." },
 	lag = { "drain_lag_seconds", GAUGE, "seconds", "Longest time since the events of a session were last read to the end." },
 	session_limit = { "session_limit", GAUGE, NULL, "Sessions this collector takes at a time." },
+	turned_away = { "turned_away_connections", COUNTER, "connections",
+			"Connections closed unheard: too many of their user waited." },
 	refused = { "refused_programs", COUNTER, "programs", "Programs that were not recorded: they met a limit." },
 	errors = { "snapshot_errors", COUNTER, "errors", "Snapshots that could not be written." },
 	log_lines = { "log_dropped_lines", COUNTER, "lines", "Lines the log left out: there were too many of a kind." };
@@ -133,6 +135,7 @@ static void put_collector(const struct writer *w, const struct metrics_source *s
 	collector_counts(s->collector, &counts);
 	number(w, &session_limit, counts.max_sessions);
 	number(w, &refused, counts.refused);
+	number(w, &turned_away, counts.turned_away);
 	number(w, &errors, collector_errors(s->collector, &last));
 	if (s->log_dropped)
 		number(w, &log_lines, s->log_dropped());

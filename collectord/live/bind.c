@@ -14,8 +14,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define BACKLOG 4096 /* the kernel cuts it to net.core.somaxconn */
-
 static int address_of(const char *path, struct sockaddr_un *ret, struct fault *f)
 {
 	size_t n = strlen(path);
@@ -114,7 +112,8 @@ static int open_socket(const char *path, int type, const struct sockaddr_un *add
 
 	if (fd < 0)
 		return fault_set(f, -errno, "cannot make a socket: %s", strerror(errno));
-	if (bind(fd, (const struct sockaddr *)addr, sizeof(*addr)) || chmod(path, mode) || listen(fd, BACKLOG)) {
+	if (bind(fd, (const struct sockaddr *)addr, sizeof(*addr)) || chmod(path, mode) ||
+	    listen(fd, BIND_BACKLOG)) {
 		r = fault_set(f, -errno, "cannot listen on %s: %s", path, strerror(errno));
 		close(fd);
 		return r;

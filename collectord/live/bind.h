@@ -8,6 +8,11 @@
 
 #include "collectord/profile/fault.h"
 
+/* Connections that nobody accepted yet.  Programs give up after 50 ms, which is time for a few hundred of them, and
+ * a flood of one user fills the queue before anybody else: a longer one is only a longer wait.  Whom it has no room
+ * for is not refused; the library asks again every millisecond. */
+#define BIND_BACKLOG 512
+
 /* Does a living process listen at this path?  In doubt, yes. */
 bool bind_is_answered(const char *path);
 

@@ -141,6 +141,15 @@ static void on_request(void *arg, struct peer *peer, const struct control_reques
 	control_ask(c->control, peer, r, len);
 }
 
+static void on_crowd(void *arg, uint32_t uid, size_t most, uint64_t n)
+{
+	collector_say(
+		arg, true,
+		"uid %u: more than %zu connections wait; %llu on top of them were closed, so programs among them "
+		"are not recorded",
+		uid, most, (unsigned long long)n);
+}
+
 static void init(struct collector *c, struct loop *loop, const struct collector_config *config)
 {
 	LIST_INIT(&c->sessions);
@@ -168,6 +177,7 @@ static int listen_at(struct collector *c, struct fault *f)
 		.any_uid = c->config.any_uid,
 		.on_hello = on_hello,
 		.on_request = on_request,
+		.on_crowd = on_crowd,
 		.arg = c,
 	};
 

@@ -81,7 +81,7 @@ struct collector_config {
 	void *arg;
 	/* Who keeps sessions while there is no collector, or NULL: they end with this one.  `kept`: what it kept
 	 * from the one before; descriptors are taken over by collector_new() if it succeeds.  on_word: a line about
-	 * sessions that were recovered or could not be. */
+	 * sessions that were recovered or could not be, or about a user whose connections are a flood. */
 	const struct keeper *keeper;
 	const struct kept *kept;
 	size_t n_kept;
@@ -136,7 +136,8 @@ int collector_out_dir(const struct collector *c, char *buf, size_t size);
 
 struct collector_counts {
 	uint32_t sessions, max_sessions, max_sessions_per_user;
-	uint64_t refused; /* programs that met a limit */
+	uint64_t refused;     /* programs that met a limit */
+	uint64_t turned_away; /* connections closed unheard: too many of a user waited */
 };
 void collector_counts(const struct collector *c, struct collector_counts *ret);
 

@@ -109,5 +109,6 @@ void collector_counts(const struct collector *c, struct collector_counts *ret)
 		.max_sessions = c->config.max_sessions,
 		.max_sessions_per_user = c->config.max_sessions_per_user,
 		.refused = c->refused,
+		.turned_away = c->listener ? listener_turned_away(c->listener) : 0,
 	};
 }

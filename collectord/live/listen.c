@@ -1,4 +1,7 @@
-/* collectord/live/listen.c - accept, read one message, hand it over; see listen.h.  The socket itself: bind.c. */
+/* collectord/live/listen.c - accept, read one message, hand it over; see listen.h.  The socket itself: bind.c.
+ *
+ * The kernel's queue is first come, first served, and may be one user's flood: so all that is in it is accepted
+ * first, which is cheap, and then users are served in turn (turns.h). */
 #include "collectord/live/listen.h"
 
 #include <errno.h>
@@ -6,28 +9,31 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/queue.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "collectord/live/bind.h"
-#include "collectord/live/kin.h"
+#include "collectord/live/identify.h"
+#include "collectord/live/turns.h"
 #include "common/abi.h"
 
-#define ACCEPT_BATCH 64
+#define ACCEPT_BATCH BIND_BACKLOG /* all that was in the kernel's queue when we began */
+#define SERVE_BATCH 16            /* then others get the loop; a session takes 0.1 to 0.2 ms to make */
+#define MAX_WAITING 4096          /* accepted, not served; the others stay in the kernel's queue */
+#define MAX_WAITING_PER_USER 1024 /* who has more is a flood; a burst of a thousand programs is none */
+#define TELL_MS 60000
 #define MAX_CLIENTS 512          /* half-way through; the oldest makes room */
 #define MAX_CLIENTS_PER_USER 128 /* then the oldest of that user */
 #define DEADLINE_MS 1000         /* for the message */
 #define BACKOFF_MS 100           /* out of descriptors or memory: leave clients in the backlog */
-#ifndef SO_PEERPIDFD
-#define SO_PEERPIDFD 77 /* Linux 6.5; Debian 12's headers are older */
-#endif
-
-#define HELLO_MIN_SIZE 16u /* magic, version, size: enough to answer another version */
+#define HELLO_MIN_SIZE 16u       /* magic, version, size: enough to answer another version */
 
 struct client {
-	TAILQ_ENTRY(client) link;
+	struct turns_item waiting; /* first: what turns.h gives back is the client */
+	TAILQ_ENTRY(client) link;  /* once it is served */
+	bool is_served;
 	struct listener *listener;
 	struct peer peer;
 	struct loop_watch *watch;
@@ -41,7 +47,10 @@ struct listener {
 	int fd;
 	bool bound; /* we bound config.path */
 	struct loop_watch *watch;
-	struct loop_timer *backoff;
+	struct loop_timer *backoff, *next, *tell;
+	bool is_telling; /* `tell` is armed */
+	struct turns turns;
+	size_t max_waiting;
 	TAILQ_HEAD(client_list, client) clients;
 	size_t n_clients;
 };
@@ -50,8 +59,10 @@ static void client_free(struct client *c)
 {
 	if (!c)
 		return;
-	TAILQ_REMOVE(&c->listener->clients, c, link);
-	c->listener->n_clients--;
+	if (c->is_served) {
+		TAILQ_REMOVE(&c->listener->clients, c, link);
+		c->listener->n_clients--;
+	}
 	loop_timer_free(c->deadline);
 	loop_unwatch(c->watch);
 	if (c->peer.pidfd >= 0)
@@ -59,62 +70,6 @@ static void client_free(struct client *c)
 	if (c->peer.sock >= 0)
 		close(c->peer.sock);
 	free(c);
-}
-
-/* True if its process is, as far as we can see, of the user who connected: /proc of another user may be hidden. */
-static bool is_of_its_user(const struct peer *p)
-{
-	uint32_t uid;
-
-	return kin_user(p->pid, &uid) || uid == p->uid;
-}
-
-/* A socket we hold says who connected, as a pidfd since Linux 6.5; a pid says it only until it is used again.  If
- * the peer's end is still open after pidfd_open(), its process lived all the time and the pidfd is its own; unless
- * somebody else has that end, too, which no shim lets happen.  Who does it on purpose, to be taken for a process
- * that got the pid next, gets no further than to processes of the own user: its kin.  If it is not open, the peer
- * may still have left a word why it stays passive: a shim does not wait for an answer to that. */
-static int pidfd_of_pid(struct client *c, pid_t pid)
-{
-	struct pollfd hup = { .fd = c->peer.sock };
-
-	c->peer.pidfd = pidfd_open(pid, 0);
-	if (c->peer.pidfd < 0 && errno != ESRCH) /* ended and reaped: its word still counts */
-		return -errno;
-	c->hung_up = c->peer.pidfd < 0 || !is_of_its_user(&c->peer) || kin_is_dead(c->peer.pidfd) ||
-		     (poll(&hup, 1, 0) == 1 && hup.revents & (POLLHUP | POLLERR));
-	return 0;
-}
-
-static int pidfd_of_peer(struct client *c, pid_t pid)
-{
-	socklen_t len = sizeof(int);
-	int fd;
-
-	if (getsockopt(c->peer.sock, SOL_SOCKET, SO_PEERPIDFD, &fd, &len) == 0)
-		c->peer.pidfd = fd;
-	else if (errno == ENOPROTOOPT)
-		return pidfd_of_pid(c, pid);
-	else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM)
-		return -errno;
-	else
-		c->hung_up = true; /* ended and reaped */
-	return 0;
-}
-
-static int identify(struct client *c)
-{
-	struct peer *p = &c->peer;
-	struct ucred cred;
-	socklen_t len = sizeof(cred);
-
-	if (getsockopt(p->sock, SOL_SOCKET, SO_PEERCRED, &cred, &len))
-		return -errno;
-	if (cred.pid <= 0) /* from a pid namespace we cannot see into */
-		return -ESRCH;
-	p->pid = (uint32_t)cred.pid;
-	p->uid = cred.uid;
-	return pidfd_of_peer(c, cred.pid);
 }
 
 static bool may_attach(const struct listener *l, const struct peer *p)
@@ -216,6 +171,70 @@ static void make_room(struct listener *l, uint32_t uid)
 		client_free(TAILQ_FIRST(&l->clients));
 }
 
+static void client_serve(struct client *c)
+{
+	struct listener *l = c->listener;
+
+	c->is_served = true;
+	TAILQ_INSERT_TAIL(&l->clients, c, link);
+	l->n_clients++;
+	if (identify_process(&c->peer, &c->hung_up)) {
+		client_free(c);
+		return;
+	}
+	make_room(l, c->peer.uid);
+	/* A shim sends its hello right after connecting: usually it is here already. */
+	if (client_read(c))
+		return;
+	c->watch = loop_watch_fd(l->loop, c->peer.sock, POLLIN, on_client, c);
+	c->deadline = loop_timer_new(l->loop, on_deadline, c);
+	if (!c->watch || !c->deadline) {
+		client_free(c);
+		return;
+	}
+	loop_timer_set(c->deadline, DEADLINE_MS);
+}
+
+static struct client *next_waiting(struct listener *l)
+{
+	return (struct client *)(void *)turns_next(&l->turns);
+}
+
+static void on_next(void *arg)
+{
+	struct listener *l = arg;
+	struct client *c;
+
+	for (int i = 0; i < SERVE_BATCH && (c = next_waiting(l)); i++)
+		client_serve(c);
+	if (l->turns.n)
+		loop_timer_set(l->next, 0);
+}
+
+static void tell(struct listener *l)
+{
+	uint64_t untold;
+	uint32_t uid;
+
+	while (turns_to_tell(&l->turns, &uid, &untold)) {
+		l->config.on_crowd(l->config.arg, uid, l->turns.per_user, untold);
+		if (!l->is_telling)
+			loop_timer_set(l->tell, TELL_MS);
+		l->is_telling = true;
+	}
+}
+
+static void on_tell(void *arg)
+{
+	struct listener *l = arg;
+
+	l->is_telling = turns_new_period(&l->turns);
+	if (l->is_telling)
+		loop_timer_set(l->tell, TELL_MS);
+	tell(l);
+}
+
+/* Cheap: most of a flood gets no further. */
 static void client_new(struct listener *l, int sock)
 {
 	struct client *c = calloc(1, sizeof(*c));
@@ -226,23 +245,8 @@ static void client_new(struct listener *l, int sock)
 	}
 	c->listener = l;
 	c->peer = (struct peer){ .pidfd = -1, .sock = sock };
-	TAILQ_INSERT_TAIL(&l->clients, c, link);
-	l->n_clients++;
-	if (identify(c) || !may_attach(l, &c->peer)) {
+	if (identify_user(&c->peer) || !may_attach(l, &c->peer) || turns_add(&l->turns, c->peer.uid, &c->waiting))
 		client_free(c);
-		return;
-	}
-	make_room(l, c->peer.uid);
-	/* A shim sends its hello right after connecting: usually it is here already. */
-	if (client_read(c))
-		return;
-	c->watch = loop_watch_fd(l->loop, sock, POLLIN, on_client, c);
-	c->deadline = loop_timer_new(l->loop, on_deadline, c);
-	if (!c->watch || !c->deadline) {
-		client_free(c);
-		return;
-	}
-	loop_timer_set(c->deadline, DEADLINE_MS);
 }
 
 static void on_listen(void *arg, short revents);
@@ -256,25 +260,49 @@ static void on_backoff(void *arg)
 		loop_timer_set(l->backoff, BACKOFF_MS);
 }
 
+static void back_off(struct listener *l)
+{
+	loop_unwatch(l->watch);
+	l->watch = NULL;
+	loop_timer_set(l->backoff, BACKOFF_MS);
+}
+
 static void on_listen(void *arg, short revents)
 {
 	struct listener *l = arg;
 
 	(void)revents;
-	for (int i = 0; i < ACCEPT_BATCH; i++) {
+	for (int i = 0; i < ACCEPT_BATCH && l->turns.n < l->max_waiting; i++) {
 		int sock = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 		if (sock >= 0) {
 			client_new(l, sock);
 		} else if (errno == EAGAIN) {
-			return;
+			break;
 		} else if (errno != EINTR && errno != ECONNABORTED) {
-			loop_unwatch(l->watch);
-			l->watch = NULL;
-			loop_timer_set(l->backoff, BACKOFF_MS);
-			return;
+			back_off(l);
+			break;
 		}
 	}
+	tell(l);
+	if (l->turns.n)
+		loop_timer_set(l->next, 0);
+}
+
+/* Those who wait leave most descriptors to sessions.  Who is alone has nobody to be fair to. */
+static void take_limits(struct listener *l)
+{
+	struct rlimit r;
+
+	l->max_waiting = MAX_WAITING;
+	if (getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur / 4 < MAX_WAITING)
+		l->max_waiting = r.rlim_cur / 4 + 2;
+	if (!l->config.any_uid)
+		turns_init(&l->turns, l->max_waiting);
+	else if (l->max_waiting / 2 < MAX_WAITING_PER_USER)
+		turns_init(&l->turns, l->max_waiting / 2);
+	else
+		turns_init(&l->turns, MAX_WAITING_PER_USER);
 }
 
 int listener_new(struct loop *loop, const struct listener_config *config, struct listener **ret, struct fault *f)
@@ -287,6 +315,7 @@ int listener_new(struct loop *loop, const struct listener_config *config, struct
 	TAILQ_INIT(&l->clients);
 	l->loop = loop;
 	l->config = *config;
+	take_limits(l);
 	l->fd = config->fd;
 	if (config->fd < 0) {
 		r = bind_listen(config->path, SOCK_SEQPACKET, config->any_uid ? 0666 : 0600, &l->fd, f);
@@ -298,7 +327,9 @@ int listener_new(struct loop *loop, const struct listener_config *config, struct
 		goto out;
 	l->watch = loop_watch_fd(loop, l->fd, POLLIN, on_listen, l);
 	l->backoff = loop_timer_new(loop, on_backoff, l);
-	if (!l->watch || !l->backoff) {
+	l->next = loop_timer_new(loop, on_next, l);
+	l->tell = loop_timer_new(loop, on_tell, l);
+	if (!l->watch || !l->backoff || !l->next || !l->tell) {
 		r = fault_set(f, -ENOMEM, "cannot watch the socket: out of memory, or it is not one");
 		goto out;
 	}
@@ -309,49 +340,29 @@ out:
 	return r;
 }
 
+uint64_t listener_turned_away(const struct listener *l)
+{
+	return l->turns.turned_away;
+}
+
 void listener_free(struct listener *l)
 {
+	struct client *c;
+
 	if (!l)
 		return;
+	while ((c = next_waiting(l)))
+		client_free(c);
+	turns_done(&l->turns);
 	while (!TAILQ_EMPTY(&l->clients))
 		client_free(TAILQ_FIRST(&l->clients));
 	loop_unwatch(l->watch);
 	loop_timer_free(l->backoff);
+	loop_timer_free(l->next);
+	loop_timer_free(l->tell);
 	if (l->bound) {
 		unlink(l->config.path);
 		close(l->fd);
 	}
 	free(l);
-}
-
-void listener_attach_fd(struct msghdr *m, void *space, size_t size, int fd)
-{
-	struct cmsghdr *c;
-
-	m->msg_control = space;
-	m->msg_controllen = size;
-	c = CMSG_FIRSTHDR(m);
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof(fd));
-	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
-}
-
-int listener_welcome(const struct peer *peer, uint32_t verdict, uint64_t session, uint64_t region_size, int memfd)
-{
-	struct welcome w = {
-		.magic = WELCOME_MAGIC,
-		.abi_major = ABI_MAJOR,
-		.abi_minor = ABI_MINOR,
-		.verdict = verdict,
-		.region_size = region_size,
-		.session = session,
-	};
-	struct iovec iov = { .iov_base = &w, .iov_len = sizeof(w) };
-	alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = { 0 };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
-
-	if (memfd >= 0)
-		listener_attach_fd(&m, control, sizeof(control), memfd);
-	return sendmsg(peer->sock, &m, MSG_NOSIGNAL | MSG_DONTWAIT) == sizeof(w) ? 0 : -errno;
 }

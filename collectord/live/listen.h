@@ -28,12 +28,18 @@ struct listener_config {
 	/* Somebody asks: the message's whole length, its first bytes at `r`.  May take peer->sock over by setting
 	 * it to -1.  NULL: nobody is answered. */
 	void (*on_request)(void *arg, struct peer *peer, const struct control_request *r, size_t len);
+	/* More than `most` connections of `uid` wait: `n` were turned away since this was told, once a minute at
+	 * most. Never with any_uid = false. */
+	void (*on_crowd)(void *arg, uint32_t uid, size_t most, uint64_t n);
 	void *arg;
 };
 
 /* 0, or -errno with a fault: the path is taken, too long, not writable... */
 int listener_new(struct loop *loop, const struct listener_config *config, struct listener **ret, struct fault *f);
 void listener_free(struct listener *l); /* takes NULL; drops clients that did not finish */
+
+/* Connections closed unheard, because too many of their user waited. */
+uint64_t listener_turned_away(const struct listener *l);
 
 /* Let `fd` go along with a message; `space` is room for its control message. */
 void listener_attach_fd(struct msghdr *m, void *space, size_t size, int fd);

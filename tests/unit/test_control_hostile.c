@@ -98,7 +98,7 @@ BACKENDS(control_hostile, who_hangs_up_leaves_nothing_behind)
 	q = good_request(CONTROL_SNAPSHOT);
 	a = ask_bench(&b, &q); /* after all the others */
 	cr_assert_eq(reply_error(&a), 0);
-	TURN_UNTIL(b.loop, open_fds() == before);
+	TURN_UNTIL(b.loop, open_fds() <= before); /* the first asker's end may have been open then */
 	bench_stop(&b);
 }
 
