@@ -45,10 +45,13 @@ Test(module_file, a_file_is_opened)
 {
 	const char *why = "";
 	char dir[128], path[192];
+	int fd;
 
 	scratch_dir(dir, sizeof(dir));
 	snprintf(path, sizeof(path), "%s/file", dir);
-	close(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	cr_assert_eq(write(fd, "x", 1), 1, "an empty file is no module");
+	close(fd);
 	cr_assert_eq(opened(path, &why), 1, "%s", why);
 	remove_dir(dir);
 }
