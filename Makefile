@@ -297,6 +297,7 @@ $(BUILD)/tests/tools/collectord_next: $(patsubst %.c,$(OBJ)/%.o,$(wildcard colle
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(HTTP_LIBS) $(LIVE_LIBS) $(PROFILE_LIBS) $(CLI_LIBS) -lsystemd -linih -o $@
 $(BUILD)/tests/tools/libheaptap_next.so: $(patsubst $(OBJ)/shim/%,$(OBJ)/next/shim/%,$(shim_objs))
+	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(SHIM_LDFLAGS) $^ -o $@
 $(BUILD)/tests/race/%: $(OBJ)/tests/race/%.o $(BUILD)/libcommon.a
 	@mkdir -p $(@D)
