@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "collectord/live/census.h"
 #include "collectord/live/memfd.h"
 #include "collectord/live/pack.h"
 #include "collectord/live/session.h"
@@ -38,6 +39,7 @@ struct original {
 };
 
 static struct session_env env;
+static struct census census;
 static struct collector_config config;
 static struct original state, region;
 static int region_fd;    /* the one file: its inode stands in the state */
@@ -119,6 +121,7 @@ static void begin(void)
 	env.config = &config;
 	env.scratch = malloc(sizeof(*env.scratch));
 	env.keeper = &keeper;
+	env.census = &census;
 	env.on_gone = on_gone;
 	env.save =
 		(struct save_env){ .loop = env.loop, .out_fd = open(dir, O_RDONLY | O_DIRECTORY), .out_dir = dir };
