@@ -66,13 +66,12 @@ BACKENDS(listen_identity, a_socket_passed_on_is_of_who_connected)
 
 static void be_an_older_kernel(void)
 {
+	const struct scmp_arg_cmp asked = { .arg = 2, .op = SCMP_CMP_EQ, .datum_a = SO_PEERPIDFD };
 	scmp_filter_ctx f = seccomp_init(SCMP_ACT_ALLOW);
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET, 0), pidfd;
 	socklen_t len = sizeof(pidfd);
 
-	cr_assert_eq(seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOPROTOOPT), SCMP_SYS(getsockopt), 1,
-				      SCMP_A2(SCMP_CMP_EQ, SO_PEERPIDFD)),
-		     0);
+	cr_assert_eq(seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOPROTOOPT), SCMP_SYS(getsockopt), 1, asked), 0);
 	cr_assert_eq(seccomp_load(f), 0);
 	seccomp_release(f);
 	cr_assert_eq(getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &len), -1);
